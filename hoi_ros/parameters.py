@@ -1,0 +1,51 @@
+"""Every parameter of the pipeline, once: nodes declare them, the command line and the offline run read them.
+
+``config/grasp_pipeline.yaml`` lists the same names with the same defaults (a test holds the two equal).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from hoi_ros.refusals import Reason, Refused
+
+
+def _p(default: Any, doc: str, *, among: tuple[str, ...] = (), least: float | None = None, most: float | None = None) -> Any:
+    return field(default=default, metadata={"doc": doc, "among": among, "least": least, "most": most})
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """Parameters with their documentation and ranges in the field metadata (``doc``, ``among``, ``least``, ``most``)."""
+
+    estimator: str = _p("landmarks", "How hands are found in pictures.", among=("landmarks",))
+    retargeter: str = _p("vector", "How hands become robot joint goals.", among=("vector",))
+    device: str = _p("auto", "Where models run: auto takes a GPU where there is one.", among=("auto", "cpu", "cuda"))
+    hand_model_path: str = _p("", "Licensed MANO_RIGHT.pkl (or .npz of its schema); empty: the embedded hand.")
+    max_hands: int = _p(2, "Hands followed at once.", least=1, most=8)
+    min_score: float = _p(0.5, "Least detection and tracking score of a hand.", least=0.0, most=1.0)
+    smoothing: bool = _p(True, "One Euro filter on the hand parameters.")
+    smoothing_min_cutoff: float = _p(2.0, "One Euro: cut-off at rest, Hz.", least=0.01, most=100.0)
+    smoothing_beta: float = _p(5.0, "One Euro: how fast the cut-off rises with speed.", least=0.0, most=1000.0)
+    robot_hand: str = _p("shadow_right", "Robot hand.", among=("shadow_right", "shadow_left"))
+    robot_description: str = _p("", "URDF text with the robot's joint limits; empty: the embedded table.")
+    coupling: bool = _p(True, "Keep J1 <= J2 on the fingers, which share a motor.")
+    goal_duration: float = _p(0.1, "time_from_start of the joint goal, s.", least=0.001, most=10.0)
+    max_age: float = _p(0.5, "Inputs older than this on the ROS clock are refused, s.", least=0.01, most=60.0)
+    image_transport: str = _p("raw", "raw: image; compressed: image/compressed.", among=("raw", "compressed"))
+    use_depth: str = _p("auto", "auto: when somebody publishes depth.", among=("auto", "always", "never"))
+    depth_slop: float = _p(0.01, "Largest stamp difference of a picture and its depth, s.", least=0.0, most=1.0)
+    depth_timeout: float = _p(0.1, "How long a picture waits for its depth, s.", least=0.0, most=5.0)
+    camera_info_timeout: float = _p(2.0, "Pictures are refused by name of the topic after this, s.", least=0.1, most=60.0)
+
+    def __post_init__(self) -> None:
+        """Check every range. Raises Refused(PARAMETER) naming the parameter, its value and what it may be."""
+        for f in fields(self):
+            value, meta = getattr(self, f.name), f.metadata
+            if meta["among"] and value not in meta["among"]:
+                known = ", ".join(meta["among"])
+                raise Refused(Reason.PARAMETER, f"{f.name} is '{value}'; choose one of: {known}")
+            low, high = meta["least"], meta["most"]
+            if low is not None and not low <= value <= high:
+                raise Refused(Reason.PARAMETER, f"{f.name} is {value}; it must be between {low} and {high}")

@@ -1,0 +1,78 @@
+"""The stages of the pipeline: one small Protocol each, and the registry that finds them by name.
+
+Adding one means one new folder and one registry line. Modules are imported on first use, so a pipeline loads only the
+libraries of the stages it runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Protocol
+
+from hoi_ros.refusals import Reason, Refused
+from hoi_ros.types import CameraFrame, Grasp, HandPose, JointGoal, ObjectCloud
+
+if TYPE_CHECKING:
+    from hoi_ros.parameters import Parameters
+
+
+class Estimator(Protocol):
+    """Hands in a picture."""
+
+    def estimate(self, frame: CameraFrame) -> list[HandPose]:
+        """Every hand in ``frame``; empty when there is none. Raises Refused for a frame it cannot use."""
+        ...
+
+    def reset(self) -> None:
+        """Forget all tracks."""
+        ...
+
+
+class Refiner(Protocol):
+    """Corrects what is noisy or hidden in a hand estimate."""
+
+    def refine(self, hand: HandPose, cloud: ObjectCloud | None, instruction: str) -> HandPose:
+        """A better ``hand``."""
+        ...
+
+
+class Synthesizer(Protocol):
+    """Grasps for a sentence."""
+
+    def synthesize(self, cloud: ObjectCloud, instruction: str, count: int, seed: int) -> list[Grasp]:
+        """At most ``count`` grasps, best first."""
+        ...
+
+
+class Retargeter(Protocol):
+    """Joint goals of a robot hand."""
+
+    def retarget(self, hand: HandPose) -> JointGoal:
+        """Goal for one hand, warm-started from the last. Raises Refused for keypoints that are not a hand."""
+        ...
+
+    def reset(self) -> None:
+        """Forget the last goal."""
+        ...
+
+
+# kind -> name -> "module:factory"; a factory takes the Parameters and returns the stage.
+REGISTRY: dict[str, dict[str, str]] = {
+    "estimator": {"landmarks": "hoi_ros.methods.landmarks:build"},
+    "retargeter": {"vector": "hoi_ros.retargeting:build"},
+}
+
+
+def names(kind: str) -> Sequence[str]:
+    """Registered names of a kind of stage."""
+    return tuple(REGISTRY[kind])
+
+
+def build(kind: str, name: str, parameters: Parameters) -> Any:
+    """Build the stage ``name``. Raises Refused(PARAMETER) with the known names for an unknown one."""
+    if name not in REGISTRY[kind]:
+        known = ", ".join(REGISTRY[kind])
+        raise Refused(Reason.PARAMETER, f"{kind} '{name}' is not known; choose one of: {known}")
+    module, factory = REGISTRY[kind][name].split(":")
+    return getattr(import_module(module), factory)(parameters)
