@@ -48,6 +48,8 @@ class Synthesizer(Protocol):
 class Retargeter(Protocol):
     """Joint goals of a robot hand."""
 
+    limits: dict[str, tuple[float, float]]  # joint -> lower and upper, rad
+
     def retarget(self, hand: HandPose) -> JointGoal:
         """Goal for one hand, warm-started from the last. Raises Refused for keypoints that are not a hand."""
         ...
