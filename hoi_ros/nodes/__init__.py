@@ -1,0 +1,1 @@
+"""The door to the ROS graph: the only place that imports rclpy."""

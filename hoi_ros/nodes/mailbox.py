@@ -1,0 +1,74 @@
+"""What waits between a callback and the worker: at most one input, and the depth that belongs to it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class Mailbox(Generic[T]):
+    """One slot: a newer input replaces the one that waits. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._slot: T | None = None
+        self._closed = False
+
+    def put(self, item: T) -> bool:
+        """Leave ``item``; True when it replaced one that waited."""
+        with self._changed:
+            replaced = self._slot is not None
+            self._slot = item
+            self._changed.notify()
+            return replaced
+
+    def wait(self) -> bool:
+        """Block until something waits; False when closed instead."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._slot is not None or self._closed)
+            return not self._closed
+
+    def take(self) -> T | None:
+        """What waits, if anything does."""
+        with self._changed:
+            item, self._slot = self._slot, None
+            return item
+
+    def close(self) -> None:
+        """End all waiting."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+
+
+class StampedBuffer(Generic[T]):
+    """The last few messages of a topic, found by stamp. Thread-safe."""
+
+    def __init__(self, size: int) -> None:
+        self._changed = threading.Condition()
+        self._items: deque[tuple[int, T]] = deque(maxlen=size)
+
+    def put(self, stamp: int, item: T) -> None:
+        """Keep ``item`` of ``stamp``, ns."""
+        with self._changed:
+            self._items.append((stamp, item))
+            self._changed.notify_all()
+
+    def wait_for(self, stamp: int, slop: int, deadline: float) -> T | None:
+        """The item nearest to ``stamp`` within ``slop``, ns; None when there is none by ``deadline`` (monotonic s)."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._nearest(stamp, slop) is not None, deadline - time.monotonic())
+            return self._nearest(stamp, slop)
+
+    def stamps(self) -> list[int]:
+        """Stamps kept, ns, oldest first."""
+        with self._changed:
+            return [stamp for stamp, _ in self._items]
+
+    def _nearest(self, stamp: int, slop: int) -> T | None:
+        distance, item = min(((abs(s - stamp), i) for s, i in self._items), key=lambda p: p[0], default=(slop + 1, None))
+        return item if distance <= slop else None

@@ -1,0 +1,47 @@
+"""One process of nodes, from start to an orderly end."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import traceback
+from typing import TYPE_CHECKING
+
+import rclpy
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.logging import get_logger
+from rclpy.signals import SignalHandlerOptions
+
+if TYPE_CHECKING:
+    from hoi_ros.nodes.stage_node import StageNode
+
+WAKE = 0.2  # s between looks at whether to stop
+
+
+def spin(*kinds: type[StageNode]) -> None:
+    """Run one node of each kind until SIGINT or SIGTERM, then end their workers and leave the graph.
+
+    Fast DDS loses pictures between processes over its default transports; unless told otherwise it uses those for
+    large data. A message that cannot be deserialised is logged and does not end the process.
+    """
+    os.environ.setdefault("FASTDDS_BUILTIN_TRANSPORTS", "LARGE_DATA")
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    # rclpy's own handlers would invalidate the context while workers still publish.
+    rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
+    executor = SingleThreadedExecutor()
+    nodes = [kind() for kind in kinds]
+    for node in nodes:
+        executor.add_node(node)
+        node.start()
+    while not stop.is_set():
+        try:
+            executor.spin_once(timeout_sec=WAKE)
+        except Exception:
+            get_logger("hoi_ros").error(traceback.format_exc())
+    for node in nodes:
+        node.destroy_node()
+    executor.shutdown()
+    rclpy.shutdown()

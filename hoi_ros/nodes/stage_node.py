@@ -1,0 +1,339 @@
+"""What every node of a stage does: lifecycle, one-slot mailbox, one worker thread, refusals, diagnostics.
+
+A callback only fills the mailbox; the worker runs the model and publishes. Every input the worker takes gets exactly
+one Status; one replaced by a newer input while it waited is counted there as dropped. A fault of ours is answered
+INTERNAL with the traceback in the log, and the node goes on.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from rcl_interfaces.msg import SetParametersResult
+from rclpy.clock import Clock, ClockType, JumpThreshold
+from rclpy.duration import Duration
+from rclpy.event_handler import SubscriptionEventCallbacks
+from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.parameter import Parameter
+from rclpy.publisher import Publisher
+from rclpy.qos import QoSProfile, QoSReliabilityPolicy, qos_policy_name_from_kind
+from rclpy.subscription import Subscription
+from std_msgs.msg import Header
+
+from hoi_ros.msg import Status
+from hoi_ros.nodes import conversions
+from hoi_ros.nodes.mailbox import Mailbox
+from hoi_ros.nodes.node_parameters import NodeParameters
+from hoi_ros.nodes.statistics import Statistics
+from hoi_ros.nodes.timeline import StampBackwards, Timeline
+from hoi_ros.parameters import Parameters
+from hoi_ros.pipeline import Pipeline
+from hoi_ros.refusals import Reason, Refused
+
+SENSOR = QoSProfile(depth=1, reliability=QoSReliabilityPolicy.BEST_EFFORT)
+RESULT = QoSProfile(depth=10, reliability=QoSReliabilityPolicy.RELIABLE)
+LATEST = QoSProfile(depth=1, reliability=QoSReliabilityPolicy.RELIABLE)
+JOIN_TIMEOUT = 10.0  # s the worker gets to finish the picture it is at
+OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
+
+
+@dataclass(frozen=True)
+class Input:
+    """One message with the steady time it came."""
+
+    message: Any
+    received: float  # s
+
+
+class StageNode(LifecycleNode):
+    """A lifecycle node around one stage of the pipeline.
+
+    A subclass names its parameters and the stage, and fulfils `open_outputs`, `open_inputs` and `process`.
+    """
+
+    stage: str
+    parameter_names: tuple[str, ...]
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.declared = NodeParameters(self, self.parameter_names)
+        self.declare_parameter("autostart", True)
+        self.add_on_set_parameters_callback(self._on_set_parameters)
+        self.parameters = Parameters()
+        self.pipeline: Pipeline | None = None
+        self.statistics = Statistics()
+        self.activated = 0.0  # steady time
+        self._timeline = Timeline(self.parameters.max_age)
+        self._mailbox: Mailbox[Input] = Mailbox()
+        self._worker: threading.Thread | None = None
+        self._inputs: list[Subscription[Any]] = []
+        self._outputs: list[Publisher[Any]] = []
+        self._incompatible: dict[str, str] = {}  # topic -> policy
+        self._fault: Refused | None = None  # why the last transition failed
+        self._said = ""  # the last diagnostic in the log
+        self._status = self.create_publisher(Status, "status", RESULT)
+        self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", RESULT)
+        # Diagnostics go on while simulated time stands still.
+        self._timer = self.create_timer(1.0, self._publish_diagnostics, clock=Clock(clock_type=ClockType.STEADY_TIME))
+        backwards = JumpThreshold(min_forward=None, min_backward=Duration(nanoseconds=-1), on_clock_change=True)
+        self._jump = self.get_clock().create_jump_callback(backwards, post_callback=self._on_clock_jump)
+
+    # --- what a stage adds --------------------------------------------------------------------------------------
+
+    def open_outputs(self) -> None:
+        """Create publishers with `publisher`, and load what publishing needs. Raises Refused."""
+        raise NotImplementedError
+
+    def open_inputs(self) -> None:
+        """Create subscriptions with `subscribe`."""
+        raise NotImplementedError
+
+    def await_partners(self) -> Refused | None:
+        """Block for a bounded time until an input can be worked on at all; why not, if it still cannot."""
+        return None
+
+    def close_inputs(self) -> None:
+        """End what `await_partners` may be waiting for."""
+
+    def process(self, item: Input) -> None:
+        """Work on one input and publish. Raises Refused for one that cannot be used."""
+        raise NotImplementedError
+
+    def problems(self) -> list[tuple[bytes, str]]:
+        """Levels and sentences of what is wrong with the inputs as a whole."""
+        return []
+
+    def facts(self) -> dict[str, str]:
+        """Values the stage adds to the diagnostics."""
+        return {}
+
+    # --- entities -----------------------------------------------------------------------------------------------
+
+    def publisher(self, kind: type, topic: str) -> Publisher[Any]:
+        """A reliable publisher that publishes while the node is active."""
+        publisher = self.create_lifecycle_publisher(kind, topic, RESULT)
+        self._outputs.append(publisher)
+        return publisher
+
+    def subscribe(self, kind: type, topic: str, callback: Callable[[Any], None], qos: QoSProfile) -> str:
+        """Subscribe until deactivation; the resolved topic."""
+        resolved = self.resolve_topic_name(topic)
+
+        def incompatible(event: Any) -> None:
+            self._incompatible[resolved] = qos_policy_name_from_kind(event.last_policy_kind)
+
+        events = SubscriptionEventCallbacks(incompatible_qos=incompatible)
+        self._inputs.append(self.create_subscription(kind, topic, callback, qos, event_callbacks=events))
+        return resolved
+
+    def receive(self, message: Any) -> None:
+        """Callback of the input that is answered: leave it for the worker."""
+        self.statistics.on_received(self._mailbox.put(Input(message, time.monotonic())))
+
+    # --- lifecycle ----------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Configure and activate, unless somebody else is to do so (``autostart: false``)."""
+        if not self.get_parameter("autostart").value:
+            return
+        if self.trigger_configure() == TransitionCallbackReturn.SUCCESS:
+            self.trigger_activate()
+
+    def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Read the parameters, load the models, run them once."""
+        return self._transition(self._configure, super().on_configure, state)
+
+    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Open the inputs and start the worker."""
+        return self._transition(self._activate, super().on_activate, state)
+
+    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Close the inputs and end the worker."""
+        return self._transition(self._deactivate, super().on_deactivate, state)
+
+    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Free the models and the publishers."""
+        return self._transition(self._cleanup, super().on_cleanup, state)
+
+    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Deactivate and clean up from whatever state."""
+        return self._transition(self._shutdown, super().on_shutdown, state)
+
+    def destroy_node(self) -> None:
+        """End the worker, then the node."""
+        try:
+            self._shutdown()
+        except Refused as refused:
+            self.get_logger().error(refused.message)
+        self._jump.unregister()
+        super().destroy_node()
+
+    def _transition(
+        self,
+        work: Callable[[], None],
+        finish: Callable[[LifecycleState], TransitionCallbackReturn],
+        state: LifecycleState,
+    ) -> TransitionCallbackReturn:
+        """rclpy swallows what a transition raises: log and report it here, and stay in the state before."""
+        try:
+            work()
+            self._fault = None
+            return finish(state)
+        except Refused as refused:
+            self._fault = refused
+            self.get_logger().error(f"{work.__name__.strip('_')} refused, {refused.reason.name}: {refused.message}")
+        except Exception as error:
+            self._fault = Refused(Reason.INTERNAL, f"{type(error).__name__}: {error}")
+            self.get_logger().error(traceback.format_exc())
+        self._publish_status(Header(), self._fault, 0.0, 0.0)
+        return TransitionCallbackReturn.FAILURE
+
+    def _configure(self) -> None:
+        try:
+            self.parameters = self.declared.read()
+            self.pipeline = Pipeline.build(self.parameters, (self.stage,))
+            self.pipeline.warm_up()
+            self.open_outputs()
+        except Exception:
+            self._cleanup()
+            raise
+
+    def _activate(self) -> None:
+        assert self.pipeline is not None
+        self.pipeline.reset()
+        self.statistics = Statistics()
+        self._timeline = Timeline(self.parameters.max_age)
+        self._mailbox = Mailbox()
+        self._incompatible.clear()
+        self.activated = time.monotonic()
+        try:
+            self.open_inputs()
+        except Exception:
+            self._deactivate()
+            raise
+        self._worker = threading.Thread(target=self._work, args=(self._mailbox,), name=self.stage, daemon=True)
+        self._worker.start()
+
+    def _deactivate(self) -> None:
+        while self._inputs:
+            self.destroy_subscription(self._inputs.pop())
+        self._mailbox.close()
+        self.close_inputs()
+        if self._worker is not None:
+            self._worker.join(JOIN_TIMEOUT)
+            if self._worker.is_alive():
+                raise Refused(Reason.TIMEOUT, f"the worker did not end within {JOIN_TIMEOUT:g} s")
+            self._worker = None
+
+    def _cleanup(self) -> None:
+        while self._outputs:
+            self.destroy_lifecycle_publisher(self._outputs.pop())
+        if self.pipeline is not None:
+            self.pipeline.close()
+            self.pipeline = None
+
+    def _shutdown(self) -> None:
+        self._deactivate()
+        self._cleanup()
+
+    def _on_set_parameters(self, changes: list[Parameter[Any]]) -> SetParametersResult:
+        for change in (c for c in changes if c.name in self.declared):
+            if self.pipeline is not None:
+                reason = f"{change.name} is read in configure: deactivate and clean up the node first"
+                return SetParametersResult(successful=False, reason=reason)
+            try:
+                self.declared.check(change.name, change.value)
+            except Refused as refused:
+                return SetParametersResult(successful=False, reason=refused.message)
+        return SetParametersResult(successful=True)
+
+    # --- the worker ---------------------------------------------------------------------------------------------
+
+    def _work(self, mailbox: Mailbox[Input]) -> None:
+        while mailbox.wait():
+            refused = self.await_partners()
+            item = mailbox.take()
+            if item is not None:
+                self.statistics.on_taken()
+                self._answer(item, refused)
+
+    def _answer(self, item: Input, refused: Refused | None) -> None:
+        now = self.get_clock().now().nanoseconds
+        stamp = conversions.stamp_ns(item.message.header)
+        refused = refused or self._attempt(item, stamp, now)
+        latency, age = time.monotonic() - item.received, (now - stamp) / conversions.NS
+        self._publish_status(item.message.header, refused, latency, age)
+        reason, message = (refused.reason, refused.message) if refused else (Reason.NONE, "")
+        self.statistics.on_answer(reason, message, latency, age)
+
+    def _attempt(self, item: Input, stamp: int, now: int) -> Refused | None:
+        try:
+            if self._timeline.admit(stamp, now):
+                self._reset()
+            self.process(item)
+            return None
+        except StampBackwards as refused:
+            if refused.restarted:
+                self._reset()
+            return refused
+        except Refused as refused:
+            return refused
+        except Exception as error:
+            self.get_logger().error(traceback.format_exc())
+            self._reset()
+            return Refused(Reason.INTERNAL, f"{type(error).__name__}: {error}")
+
+    def _reset(self) -> None:
+        assert self.pipeline is not None
+        self.pipeline.reset()
+
+    def _on_clock_jump(self, _jump: Any) -> None:
+        self._timeline.clock_jumped()
+
+    # --- reports ------------------------------------------------------------------------------------------------
+
+    def _publish_status(self, header: Header, refused: Refused | None, latency: float, age: float) -> None:
+        status = Status(header=header, node=self.get_name(), latency=latency, age=age, dropped=self.statistics.replaced)
+        if refused is not None:
+            status.outcome, status.reason, status.message = Status.REFUSED, int(refused.reason), refused.message
+        self._status.publish(status)
+
+    def _publish_diagnostics(self) -> None:
+        values, refusals = self.statistics.report()
+        found = self._problems(refusals)
+        level = max((level for level, _ in found), default=OK)
+        state = "active" if self._worker else "inactive" if self.pipeline else "unconfigured"
+        report = DiagnosticStatus(
+            level=level,
+            name=f"{self.get_fully_qualified_name()}: {self.stage}",
+            message="; ".join(sentence for _, sentence in found) or state,
+            hardware_id=self.parameters.device,
+            values=[KeyValue(key=key, value=value) for key, value in ({"state": state} | self.facts() | values).items()],
+        )
+        if report.message != self._said:
+            self._said = report.message
+            if level == OK:  # two calls: rclpy ties the severity to the line
+                self.get_logger().info(report.message)
+            else:
+                self.get_logger().warning(report.message)
+        stamp = self.get_clock().now().to_msg()
+        self._diagnostics.publish(DiagnosticArray(header=Header(stamp=stamp), status=[report]))
+
+    def _problems(self, refusals: dict[Reason, str]) -> list[tuple[bytes, str]]:
+        found: list[tuple[bytes, str]] = []
+        if self._fault is not None:
+            found.append((ERROR, f"{self._fault.reason.name}: {self._fault.message}"))
+        for topic, policy in list(self._incompatible.items()):
+            found.append((ERROR, f"a publisher on {topic} offers incompatible QoS ({policy}); nothing comes from it"))
+        if self._worker is not None:
+            found += self.problems()
+        for reason, sentence in refusals.items():
+            if reason is not Reason.NO_HAND:  # an empty picture is no fault
+                found.append((ERROR if reason is Reason.INTERNAL else WARN, f"{reason.name}: {sentence}"))
+        return found
