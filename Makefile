@@ -25,7 +25,7 @@ else
   COLCON := AMENT_PREFIX_PATH=$(CURDIR)/$(VENV) CMAKE_PREFIX_PATH=$(CURDIR)/$(VENV) $(BIN)/colcon
 endif
 
-.PHONY: help build demo test lint benchmark clean apt
+.PHONY: help build demo test lint peers clean apt
 
 help:  ## What can be made
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -36,15 +36,25 @@ demo: build  ## The embedded recording through the nodes, then pictures in OUT=o
 	$(IN_WORKSPACE) $(BIN)/hoi demo --out $(OUT)
 
 test: build  ## Every test
-	$(IN_WORKSPACE) $(BIN)/python -m pytest $(ARGS)
+	$(IN_WORKSPACE) $(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
 
 lint: $(VENV)/.stamp  ## Style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy hoi_ros tools
 
+peers: .venv-peers/.stamp  ## What `hoi benchmark` measures against, in an environment of its own
+
+# It sees this checkout and what .venv holds behind its own packages.
+.venv-peers/.stamp: requirements/peers.txt $(VENV)/.stamp
+	$(PYTHON) -m venv .venv-peers
+	printf '%s\n' $(CURDIR) $(CURDIR)/$(VENV)/lib/python*/site-packages > \
+	  "$$(.venv-peers/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/hoi_ros.pth"
+	.venv-peers/bin/pip install -q --disable-pip-version-check -r requirements/peers.txt
+	touch $@
+
 clean:  ## Remove everything that was made
-	rm -rf build install log out $(VENV)
+	rm -rf build install log out $(VENV) .venv-peers
 
 apt:
 	@missing=$$(for p in $(APT); do dpkg-query -Wf '$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || echo $$p; done); \

@@ -1,0 +1,25 @@
+"""What every test may use: the shared recordings and a ROS graph of its own."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+# A ROS graph of its own for each worker of this run, also for the processes it starts.
+worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:])
+run = os.getppid() if "PYTEST_XDIST_WORKER" in os.environ else os.getpid()
+os.environ["ROS_DOMAIN_ID"] = str(1 + (8 * run + worker) % 100)
+os.environ["FASTDDS_BUILTIN_TRANSPORTS"] = "LARGE_DATA"
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of recordings beside the checkout; tests that need it are skipped where it is absent."""
+    folder = ROOT.parent / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip("no ../shared/data here")
+    return folder
