@@ -1,0 +1,46 @@
+"""Builds the embedded hand: ``python tools/build_hand.py --out hoi_ros/hand/embedded_right.npz [--pictures DIR]``."""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+from hand_builder.flesh import build_flesh
+from hand_builder.shapes import build_regressor, build_shapes
+from hand_builder.skeleton import PARENTS, TIP_VERTICES, build_skeleton
+from hand_builder.skinning import build_weights
+from hand_builder.surface import build_surface
+from hand_builder.synergies import build_components
+
+SEED = 7
+
+
+def build_hand() -> dict[str, np.ndarray]:
+    """The hand's arrays under MANO's names, and ``tip_vertices`` (thumb, index, middle, ring, little)."""
+    skeleton = build_skeleton()
+    vertices, faces = build_surface(skeleton, build_flesh(skeleton))
+    weights = build_weights(vertices, faces, skeleton)
+    shapedirs, joint_shapes = build_shapes(vertices, weights, skeleton)
+    components, mean = build_components(skeleton, SEED)
+    return {
+        "v_template": vertices,
+        "f": faces.astype(np.int32),
+        "shapedirs": shapedirs,
+        "posedirs": np.zeros((len(vertices), 3, 135)),
+        "J_regressor": build_regressor(vertices, shapedirs, skeleton, joint_shapes),
+        "kintree_table": np.stack([np.where(PARENTS < 0, 2**32 - 1, PARENTS), np.arange(16)]).astype(np.int64),
+        "weights": weights,
+        "hands_components": components,
+        "hands_mean": mean,
+        "tip_vertices": np.array([TIP_VERTICES[d] for d in ("thumb", "index", "middle", "ring", "little")], dtype=np.int32),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, required=True, help="the .npz to write")
+    arguments = parser.parse_args()
+    np.savez_compressed(arguments.out, **build_hand())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Builds the embedded hand: skeleton, flesh (an implicit surface), mesh, skinning, correctives, shapes, synergies."""
