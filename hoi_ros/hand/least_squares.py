@@ -1,0 +1,176 @@
+"""Levenberg-Marquardt with bounds for a batch of hands, each with its own damping."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from hoi_ros.hand import rotations
+from hoi_ros.hand.kinematics import Kinematics, Posed
+from hoi_ros.hand.limits import Limits
+from hoi_ros.hand.observations import Term
+from hoi_ros.types import Array
+
+BETAS_RANGE = 4.0
+"""Shape coefficients stay within this many standard shapes."""
+
+_AT_REST = 5e-5  # m: a step that moves no keypoint further ends the solve
+_LEAST_GAIN = 1e-5  # and so does one that lowers the cost by a smaller share
+
+
+@dataclass(frozen=True)
+class State:
+    """The unknowns of a batch: root rotation (B, 3, 3), wrist (B, 3) m, angles (rad) and betas (B, D + 10)."""
+
+    root: Array
+    wrist: Array
+    values: Array
+
+    def moved(self, step: Array, lower: Array, upper: Array) -> State:
+        """After a step (B, 6 + D) or (B, 6 + D + 10): rotation vector, metres, angles, betas."""
+        values = self.values.copy()
+        values[:, : step.shape[1] - 6] += step[:, 6:]
+        # The step ends on a bound only up to rounding.
+        values = np.clip(values, lower, upper)
+        return State(rotations.exp(step[:, :3]) @ self.root, self.wrist + step[:, 3:6], values)
+
+    def where(self, taken: Array, other: State) -> State:
+        """``other`` for the hands that are ``taken`` (B,), this for the rest."""
+        return State(
+            np.where(taken[:, None, None], other.root, self.root),
+            np.where(taken[:, None], other.wrist, self.wrist),
+            np.where(taken[:, None], other.values, self.values),
+        )
+
+    def take(self, rows: Array) -> State:
+        """Some hands of the batch."""
+        return State(self.root[rows], self.wrist[rows], self.values[rows])
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """The cost (B,) of a state, and what its derivative needs."""
+
+    posed: Posed
+    right_jacobians: Array  # (B, 15, 3, 3)
+    residuals: list[Array]
+    weights: list[Array | None]
+    cost: Array
+
+
+class Problem:
+    """Residual terms and a quadratic prior ``precision (values - mean)^2`` (B, D + 10) on one hand model."""
+
+    def __init__(
+        self, kinematics: Kinematics, limits: Limits, terms: list[Term], mean: Array, precision: Array, shape: bool
+    ) -> None:
+        self._kinematics, self._limits, self._terms, self._shape = kinematics, limits, terms, shape
+        self._mean, self._precision = mean, precision
+        edge = np.full(10, BETAS_RANGE)
+        self.lower = np.concatenate([limits.lower, -edge])
+        self.upper = np.concatenate([limits.upper, edge])
+        self._unknowns = limits.size + (10 if shape else 0)
+
+    def evaluate(self, state: State) -> Evaluation:
+        """Pose the hands and measure them."""
+        count, dofs = len(state.wrist), self._limits.size
+        vectors = self._limits.to_pose(state.values[:, :dofs]).reshape(count, 15, 3)
+        turns, right_jacobians = rotations.exp_and_jacobian(vectors)
+        local = np.concatenate([state.root[:, None], turns], axis=1)
+        posed = self._kinematics.forward(local, state.values[:, dofs:], state.wrist)
+        error = state.values - self._mean
+        cost = (self._precision * error * error).sum(axis=1)
+        residuals, weights = [], []
+        for term in self._terms:
+            residual = term.residual(posed.keypoints)
+            part, weight = term.loss(residual)
+            cost = cost + part
+            residuals.append(residual)
+            weights.append(weight)
+        return Evaluation(posed, right_jacobians, residuals, weights, cost)
+
+    def normal_equations(self, state: State, at: Evaluation) -> tuple[Array, Array, Array]:
+        """Gauss-Newton matrix (B, N, N), gradient (B, N), and the keypoints' Jacobian (B, 63, N)."""
+        limits = self._limits
+        count = len(state.wrist)
+        axes = (at.right_jacobians[:, limits.joint - 1] @ limits.columns[..., None])[..., 0]
+        jacobian = self._kinematics.jacobian(at.posed, axes, limits.joint, self._shape)
+        size = jacobian.shape[-1]
+        normal, gradient = np.zeros((count, size, size)), np.zeros((count, size))
+        for term, residual, weight in zip(self._terms, at.residuals, at.weights, strict=True):
+            derived = term.derivative(at.posed.keypoints, jacobian)
+            weighted = derived if weight is None else derived * weight[..., None, None]
+            weighted = weighted.reshape(count, -1, size).swapaxes(1, 2)
+            normal += weighted @ derived.reshape(count, -1, size)
+            gradient += (weighted @ residual.reshape(count, -1, 1))[..., 0]
+        used = self._unknowns
+        gradient[:, 6:] += (self._precision * (state.values - self._mean))[:, :used]
+        diagonal = np.arange(6, size)
+        normal[:, diagonal, diagonal] += self._precision[:, :used]
+        return normal, gradient, jacobian.reshape(count, 63, size)
+
+    def room(self, state: State) -> tuple[Array, Array]:
+        """The least and the most (B, N) that a step may be."""
+        free = np.full((len(state.wrist), 6), np.inf)
+        values, used = state.values, self._unknowns
+        below, above = (self.lower - values)[:, :used], (self.upper - values)[:, :used]
+        return np.concatenate([-free, below], axis=1), np.concatenate([free, above], axis=1)
+
+    def take(self, rows: Array) -> Problem:
+        """The same problem for some hands of the batch."""
+        terms = [term.take(rows) for term in self._terms]
+        return Problem(self._kinematics, self._limits, terms, self._mean[rows], self._precision[rows], self._shape)
+
+
+def descend(problem: Problem, state: State, most_iterations: int) -> tuple[State, Array]:
+    """The state of least cost near ``state``, and the iterations (B,) it took."""
+    count = len(state.wrist)
+    damping = np.full(count, 1e-3)
+    iterations = np.zeros(count, dtype=np.int64)
+    running = np.ones(count, dtype=bool)
+    at = problem.evaluate(state)
+    fresh = False
+    while running.any() and iterations.max() < most_iterations:
+        if not fresh:
+            normal, gradient, jacobian = problem.normal_equations(state, at)
+            diagonal = np.einsum("bii->bi", normal)
+            scale = diagonal + 1e-6
+        damped = normal.copy()
+        np.einsum("bii->bi", damped)[:] = diagonal + damping[:, None] * scale
+        step = bounded_step(damped, gradient, *problem.room(state))
+        trial = state.moved(step, problem.lower, problem.upper)
+        there = problem.evaluate(trial)
+        iterations += running
+        better = running & (there.cost <= at.cost)
+        motion = np.abs(jacobian @ step[..., None]).max(axis=(1, 2))
+        resting = (motion < _AT_REST) | (better & (at.cost - there.cost < _LEAST_GAIN * at.cost))
+        damping = np.where(better, np.maximum(damping * 0.1, 1e-7), damping * 8.0)
+        running &= ~resting & (damping < 1e6)
+        fresh = not better.any()
+        if better.all():
+            state, at = trial, there
+        elif not fresh:
+            state = state.where(better, trial)
+            at = problem.evaluate(state)
+    return state, iterations
+
+
+def bounded_step(normal: Array, gradient: Array, lower: Array, upper: Array) -> Array:
+    """Minimum (B, N) of ``step normal step / 2 + gradient step`` inside a box that holds zero.
+
+    What would leave the box is set on its side and the rest is solved again, until nothing leaves it.
+    """
+    step = np.linalg.solve(normal, -gradient[..., None])[..., 0]
+    fixed = np.zeros(step.shape, dtype=bool)
+    for _ in range(4):
+        outside = (step < lower) | (step > upper)
+        if not outside.any():
+            return step
+        fixed |= outside
+        value = np.where(fixed, np.clip(step, lower, upper), 0.0)
+        right = np.where(fixed, value, -gradient - (normal @ value[..., None])[..., 0])
+        reduced = np.where(fixed[:, :, None] | fixed[:, None, :], 0.0, normal)
+        np.einsum("bii->bi", reduced)[fixed] = 1.0
+        step = np.linalg.solve(reduced, right[..., None])[..., 0]
+    return np.clip(step, lower, upper)
