@@ -1,0 +1,267 @@
+"""A bag through the nodes over DDS: pictures out, hands, goals and statuses back, on simulated time.
+
+In lockstep each picture waits for the answers to the one before, so that every run gives the same. In real time
+pictures come as they were recorded, once or in a loop, and what the nodes cannot keep up with is dropped and counted.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import deque
+from collections.abc import Callable
+from itertools import count
+from typing import Any
+
+import numpy as np
+import rclpy
+from builtin_interfaces.msg import Time
+from diagnostic_msgs.msg import DiagnosticArray
+from geometry_msgs.msg import PoseStamped
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.qos import QoSProfile
+from rclpy.serialization import deserialize_message
+from rclpy.signals import SignalHandlerOptions
+from rosgraph_msgs.msg import Clock
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+from trajectory_msgs.msg import JointTrajectory
+
+from hoi_ros.msg import HandPoseArray, Status
+from hoi_ros.nodes import conversions
+from hoi_ros.refusals import Reason, Refused
+from hoi_ros.replay.bag import Bag, Frame
+from hoi_ros.replay.graph import NAMESPACE, Nodes
+from hoi_ros.replay.results import Answer, MessageWriter, Results
+from hoi_ros.types import JointGoal
+
+PUBLISHED = {
+    "hands": HandPoseArray,
+    "joint_goal": JointTrajectory,
+    "wrist_goal": PoseStamped,
+    "status": Status,
+    "/diagnostics": DiagnosticArray,
+}
+READY_TIMEOUT = 120.0  # s for the nodes to load their models
+SETTLE = 0.5  # s between finding each other here and there
+CLOCK_PERIOD = 0.02  # s
+CLOCK_LEAD = 0.05  # s for a jump of the clock to arrive before its picture
+WITHOUT_GOAL = (Reason.NO_HAND, Reason.HAND_LEFT_PICTURE)  # refusals on which the nodes publish empty hands
+
+
+class Player:
+    """Plays a bag to `Nodes`. Use as a context manager."""
+
+    def __init__(self, bag: Bag, nodes: Nodes, domain: int, writer: MessageWriter, wants_depth: bool) -> None:
+        self.results = Results()
+        self._bag, self._nodes, self._domain, self._writer = bag, nodes, domain, writer
+        self._wants_depth = wants_depth and bool(bag.topics.depth)
+        self._sent_at: dict[int, float] = {}  # stamp -> steady time
+        self._answers: dict[tuple[str, int], Answer] = {}
+        self._hands: set[int] = set()
+        self._trajectories: deque[tuple[JointTrajectory, float]] = deque()
+        self._wrists: deque[PoseStamped] = deque()
+        self._now = 0  # simulated, ns
+        self._sampled_at = 0.0
+
+    def __enter__(self) -> Player:
+        os.environ.setdefault("FASTDDS_BUILTIN_TRANSPORTS", "LARGE_DATA")  # as the nodes have it
+        self._context = rclpy.Context()
+        rclpy.init(context=self._context, domain_id=self._domain, signal_handler_options=SignalHandlerOptions.NO)
+        self._node = rclpy.create_node("player", namespace=NAMESPACE, context=self._context)
+        self._executor = SingleThreadedExecutor(context=self._context)
+        self._executor.add_node(self._node)
+        for topic, kind in PUBLISHED.items():
+            handler = getattr(self, f"_on_{topic.strip('/')}")
+            self._node.create_subscription(
+                kind, topic, self._recorder(topic, kind, handler), QoSProfile(depth=100), raw=True
+            )
+        image = (CompressedImage, "image/compressed") if self._bag.compressed else (Image, "image")
+        self._image = self._node.create_publisher(*image, QoSProfile(depth=5))
+        self._depth = self._node.create_publisher(Image, "depth", QoSProfile(depth=5)) if self._wants_depth else None
+        self._camera_info = self._node.create_publisher(CameraInfo, "camera_info", QoSProfile(depth=5))
+        self._clock = self._node.create_publisher(Clock, "clock", QoSProfile(depth=1))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._executor.shutdown()
+        self._node.destroy_node()
+        rclpy.shutdown(context=self._context)
+
+    def await_nodes(self) -> None:
+        """Wait until the nodes listen. Raises Refused as they do when they cannot start, and TIMEOUT."""
+        deadline = time.monotonic() + READY_TIMEOUT
+        while not self._connected():
+            self._nodes.ensure_alive()
+            for answer in self.results.answers:
+                raise Refused(answer.reason, f"{answer.node}: {answer.message}")
+            if time.monotonic() > deadline:
+                raise Refused(
+                    Reason.TIMEOUT, f"the nodes do not listen after {READY_TIMEOUT:g} s; see {self._nodes.log}"
+                )
+            self._spin(0.05)
+        self._now = next(self._bag.frames()).image.stamp_ns
+        self._run_clock(SETTLE, self._now, standing=True)
+
+    def play_lockstep(self, timeout: float, on_frame: Callable[[], None]) -> None:
+        """Send one picture after the other; one without an answer after ``timeout`` s is refused as TIMEOUT."""
+        for frame in self._bag.frames():
+            stamp = frame.image.stamp_ns
+            if stamp - self._now > CLOCK_LEAD * conversions.NS:
+                self._run_clock(CLOCK_LEAD, stamp, standing=True)
+            self._send(frame)
+            if not self._await_answer(stamp, timeout):
+                self.results.answers.append(
+                    Answer("player", stamp, Reason.TIMEOUT, f"no answer within {timeout:g} s", timeout, 0.0)
+                )
+            on_frame()
+
+    def play_realtime(self, loops: int, duration: float, on_frame: Callable[[], None]) -> None:
+        """Send pictures as recorded, ``loops`` times (0: for ever), at most ``duration`` s long (0: no limit)."""
+        first, period = self._span()
+        begin = time.monotonic()
+        for loop in range(loops) if loops else count():
+            for frame in self._bag.frames():
+                shifted = frame.shifted(loop * period) if loop else frame
+                after = (shifted.image.stamp_ns - first) / conversions.NS
+                if duration and after > duration:
+                    return self._drain()
+                self._run_clock(
+                    begin + after - time.monotonic(), first + round((time.monotonic() - begin) * conversions.NS)
+                )
+                self._send(shifted)
+                on_frame()
+        return self._drain()
+
+    # --- out ----------------------------------------------------------------------------------------------------
+
+    def _send(self, frame: Frame) -> None:
+        self._nodes.ensure_alive()
+        self.results.add_picture(frame)
+        self._tell_time(max(self._now, frame.image.stamp_ns))
+        if frame.camera_info is not None:
+            self._camera_info.publish(frame.camera_info.cdr)
+        if self._depth is not None and frame.depth is not None:
+            self._depth.publish(frame.depth.cdr)
+        self._sent_at[frame.image.stamp_ns] = time.monotonic()
+        self._image.publish(frame.image.cdr)
+
+    def _run_clock(self, seconds: float, start: int, standing: bool = False) -> None:
+        """Let simulated time go on from ``start`` (or stand there) for a while, and take in what comes."""
+        begin = time.monotonic()
+        while (left := begin + seconds - time.monotonic()) > 0:
+            self._tell_time(start if standing else start + round((time.monotonic() - begin) * conversions.NS))
+            self._spin_for(min(left, CLOCK_PERIOD))
+
+    def _tell_time(self, now: int) -> None:
+        self._now = now
+        self._clock.publish(Clock(clock=Time(sec=now // conversions.NS, nanosec=now % conversions.NS)))
+
+    # --- in -----------------------------------------------------------------------------------------------------
+
+    def _recorder(self, topic: str, kind: type, handler: Callable[[Any], None]) -> Callable[[bytes], None]:
+        name = topic if topic.startswith("/") else f"/{topic}"
+        msgtype = "/".join((kind.__module__.split(".")[0], "msg", kind.__name__))
+
+        def receive(cdr: bytes) -> None:
+            self._writer.write(name, msgtype, self._now, cdr)
+            handler(deserialize_message(cdr, kind))
+
+        return receive
+
+    def _on_hands(self, message: HandPoseArray) -> None:
+        self._hands.add(conversions.stamp_ns(message.header))
+        for hand in message.hands:
+            self.results.hand_model = hand.hand_model
+            self.results.hands.append(conversions.hand_pose(hand))
+
+    def _on_joint_goal(self, message: JointTrajectory) -> None:
+        self._trajectories.append((message, time.monotonic()))
+        self._pair_goals()
+
+    def _on_wrist_goal(self, message: PoseStamped) -> None:
+        self._wrists.append(message)
+        self._pair_goals()
+
+    def _pair_goals(self) -> None:
+        """Only the wrist goal tells the picture; the two topics each keep their order."""
+        while self._trajectories and self._wrists:
+            (trajectory, received), wrist = self._trajectories.popleft(), self._wrists.popleft()
+            stamp = conversions.stamp_ns(wrist.header)
+            self.results.goals.append(_joint_goal(trajectory, wrist))
+            if stamp in self._sent_at:
+                self.results.delays.append(received - self._sent_at[stamp])
+
+    def _on_status(self, message: Status) -> None:
+        reason = Reason(message.reason)
+        stamp = conversions.stamp_ns(message.header)
+        answer = Answer(message.node, stamp, reason, message.message, float(message.latency), float(message.age))
+        self._answers[message.node, stamp] = answer
+        self.results.answers.append(answer)
+        if message.node == "pose_estimation":
+            self.results.dropped = int(message.dropped)
+
+    def _on_diagnostics(self, message: DiagnosticArray) -> None:
+        for status in message.status:
+            self.results.diagnostics[status.name] = {pair.key: pair.value for pair in status.values}
+
+    # --- waiting ------------------------------------------------------------------------------------------------
+
+    def _connected(self) -> bool:
+        publishers = [p for p in (self._image, self._depth, self._camera_info) if p is not None]
+        heard = all(p.get_subscription_count() > 0 for p in publishers)
+        heard = heard and self._clock.get_subscription_count() > 1 and self._node.count_subscribers("hands") > 1
+        return heard and all(self._node.count_publishers(topic) > 0 for topic in PUBLISHED)
+
+    def _complete(self, stamp: int) -> bool:
+        estimation = self._answers.get(("pose_estimation", stamp))
+        if estimation is None:
+            return False
+        if estimation.reason not in (Reason.NONE, *WITHOUT_GOAL):
+            return True
+        retargeting = self._answers.get(("retargeting", stamp))
+        if retargeting is None or stamp not in self._hands:
+            return False
+        goal_came = bool(self.results.goals) and self.results.goals[-1].stamp_ns == stamp
+        return retargeting.reason is not Reason.NONE or goal_came
+
+    def _await_answer(self, stamp: int, timeout: float) -> bool:
+        deadline = time.monotonic() + timeout
+        while not self._complete(stamp):
+            if time.monotonic() > deadline:
+                return False
+            self._nodes.ensure_alive()
+            self._spin(0.1)
+        return True
+
+    def _drain(self) -> None:
+        """Take in the answers to the last pictures."""
+        self._run_clock(1.0, self._now)
+
+    def _spin(self, seconds: float) -> None:
+        self._executor.spin_once(timeout_sec=seconds)
+        if time.monotonic() - self._sampled_at > 1.0:
+            self._sampled_at = time.monotonic()
+            self.results.memory.append(self._nodes.memory())
+
+    def _spin_for(self, seconds: float) -> None:
+        deadline = time.monotonic() + seconds
+        while (left := deadline - time.monotonic()) > 0:
+            self._spin(left)
+
+    def _span(self) -> tuple[int, int]:
+        """First stamp, and the time after which the recording can start anew, ns."""
+        stamps = [frame.image.stamp_ns for frame in self._bag.frames()]
+        return stamps[0], stamps[-1] - stamps[0] + (stamps[-1] - stamps[0]) // max(len(stamps) - 1, 1)
+
+
+def _joint_goal(trajectory: JointTrajectory, wrist: PoseStamped) -> JointGoal:
+    p, q = wrist.pose.position, wrist.pose.orientation
+    return JointGoal(
+        names=tuple(trajectory.joint_names),
+        positions=np.array(trajectory.points[-1].positions),
+        actuator_names=(),
+        actuator_positions=np.zeros(0),
+        wrist_pose=np.array([p.x, p.y, p.z, q.x, q.y, q.z, q.w]),
+        stamp_ns=conversions.stamp_ns(wrist.header),
+        frame_id=wrist.header.frame_id,
+    )

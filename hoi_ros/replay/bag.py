@@ -1,0 +1,214 @@
+"""Frames of a recorded bag (MCAP, or a rosbag2 folder of either storage), read without ROS."""
+
+from __future__ import annotations
+
+import struct
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from os.path import commonprefix
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rosbags.highlevel import AnyReader
+from rosbags.interfaces import Connection
+from rosbags.typesys import Stores, get_typestore
+
+from hoi_ros.refusals import Reason, Refused
+from hoi_ros.types import Array
+
+IMAGE = "sensor_msgs/msg/Image"
+COMPRESSED = "sensor_msgs/msg/CompressedImage"
+CAMERA_INFO = "sensor_msgs/msg/CameraInfo"
+POSES = "geometry_msgs/msg/PoseArray"
+DEPTH_ENCODINGS = ("16UC1", "32FC1")
+LOOK_AHEAD = 200_000_000  # ns of recording within which what belongs to a picture is recorded
+NS = 1_000_000_000
+
+
+@dataclass(frozen=True)
+class Topics:
+    """Topic names in a bag; empty where there is none, or where they are to be found."""
+
+    image: str = ""
+    depth: str = ""
+    camera_info: str = ""
+    truth: str = ""
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """One message as recorded."""
+
+    message: Any  # with the fields of its ROS type
+    cdr: bytes
+    stamp_ns: int  # of its header
+
+    def shifted(self, by_ns: int) -> Recorded:
+        """The same message stamped later. Its first field is a header, whose stamp is bytes 4 to 12 of the CDR."""
+        stamp = self.stamp_ns + by_ns
+        order = "<" if self.cdr[1] & 1 else ">"
+        cdr = self.cdr[:4] + struct.pack(f"{order}iI", *divmod(stamp, NS)) + self.cdr[12:]
+        return replace(self, cdr=cdr, stamp_ns=stamp)
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One picture with what was recorded for it."""
+
+    image: Recorded
+    depth: Recorded | None
+    camera_info: Recorded | None  # the last one recorded
+    truth: Array | None  # (21, 3) m, camera frame
+
+    def shifted(self, by_ns: int) -> Frame:
+        """The same picture at a later time."""
+        depth = self.depth.shifted(by_ns) if self.depth else None
+        camera_info = self.camera_info.shifted(by_ns) if self.camera_info else None
+        return Frame(self.image.shifted(by_ns), depth, camera_info, self.truth)
+
+
+class Bag:
+    """A recorded bag. Use as a context manager; iterate over `frames()` as often as wanted.
+
+    Raises Refused(FILE) naming the bag and what is wrong with it, on opening and while reading.
+    """
+
+    def __init__(self, path: str | Path, topics: Topics | None = None) -> None:
+        self.path = Path(path)
+        if not self.path.exists():
+            raise Refused(Reason.FILE, f"{self.path} does not exist")
+        if self.path.suffix == ".bag":
+            raise Refused(Reason.FILE, f"{self.path} is a ROS 1 bag; convert it with: rosbags-convert")
+        wanted = topics or Topics()
+        try:
+            self._reader = AnyReader([self.path], default_typestore=get_typestore(Stores.LATEST))
+            self._reader.open()
+        except Exception as error:  # a reader of foreign bytes fails in many ways
+            raise self._unreadable(error) from None
+        try:
+            self.topics = self._find(wanted)
+        except BaseException:
+            self.close()
+            raise
+        self.compressed = self._connections(self.topics.image)[0].msgtype == COMPRESSED
+
+    def __enter__(self) -> Bag:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._reader.close()
+
+    def __len__(self) -> int:
+        return sum(c.msgcount for c in self._connections(self.topics.image))
+
+    @property
+    def digest(self) -> str:
+        """sha256 of the recording's bytes."""
+        files = sorted(p for p in self.path.rglob("*") if p.is_file()) if self.path.is_dir() else [self.path]
+        total = sha256()
+        for file in files:
+            with file.open("rb") as stream:
+                for block in iter(lambda: stream.read(1 << 20), b""):
+                    total.update(block)
+        return total.hexdigest()
+
+    def frames(self, slop_ns: int = 10_000_000) -> Iterator[Frame]:
+        """Pictures in the order recorded, each with the depth and truth whose stamp is nearest, at most ``slop_ns`` off."""
+        waiting: deque[tuple[int, Recorded]] = deque()
+        depths: deque[Recorded] = deque(maxlen=64)
+        truths: deque[Recorded] = deque(maxlen=64)
+        camera_info: Recorded | None = None
+
+        def complete(image: Recorded) -> Frame:
+            truth = _nearest(truths, image.stamp_ns, slop_ns)
+            keypoints = _keypoints(truth.message) if truth else None
+            return Frame(image, _nearest(depths, image.stamp_ns, slop_ns), camera_info, keypoints)
+
+        for topic, time_ns, recorded in self._messages():
+            while waiting and time_ns > waiting[0][0] + LOOK_AHEAD:
+                yield complete(waiting.popleft()[1])
+            if topic == self.topics.image:
+                waiting.append((time_ns, recorded))
+            elif topic == self.topics.depth:
+                depths.append(recorded)
+            elif topic == self.topics.truth:
+                truths.append(recorded)
+            else:
+                camera_info = recorded
+        for _, image in waiting:
+            yield complete(image)
+
+    def _messages(self) -> Iterator[tuple[str, int, Recorded]]:
+        names = {self.topics.image, self.topics.depth, self.topics.camera_info, self.topics.truth}
+        connections = [c for c in self._reader.connections if c.topic in names]
+        source = self._reader.messages(connections)
+        while True:
+            try:
+                connection, time_ns, raw = next(source)
+                message = self._reader.deserialize(raw, connection.msgtype)
+            except StopIteration:
+                return
+            except Exception as error:
+                raise self._unreadable(error) from None
+            stamp = message.header.stamp  # type: ignore[attr-defined]
+            yield connection.topic, time_ns, Recorded(message, bytes(raw), stamp.sec * NS + stamp.nanosec)
+
+    def _connections(self, topic: str) -> list[Connection]:
+        return [c for c in self._reader.connections if c.topic == topic]
+
+    def _find(self, wanted: Topics) -> Topics:
+        """Topics by name where wanted, else by type; colour and depth are told apart by their encoding."""
+        kinds = {c.topic: c.msgtype for c in self._reader.connections if c.msgcount}
+        for field in ("image", "depth", "camera_info", "truth"):
+            name = getattr(wanted, field)
+            if name and name not in kinds:
+                raise Refused(Reason.FILE, f"{self.path} has no topic '{name}'; it has: {', '.join(sorted(kinds))}")
+        colour, depth = [], []
+        for topic in (t for t, kind in kinds.items() if kind in (IMAGE, COMPRESSED)):
+            first = self._first(topic)
+            encoding = first.encoding if hasattr(first, "encoding") else first.format
+            is_depth = encoding in DEPTH_ENCODINGS or "compressedDepth" in encoding
+            (depth if is_depth else colour).append(topic)
+        image = wanted.image or _pick(colour, "color", "rgb", "colour")
+        if not image:
+            raise Refused(Reason.FILE, f"{self.path} has no colour pictures; its topics: {', '.join(sorted(kinds))}")
+        raw_depth = [t for t in depth if kinds[t] == IMAGE]
+        infos = sorted(t for t, kind in kinds.items() if kind == CAMERA_INFO)
+        near = max(infos, key=lambda t: len(commonprefix([t, image])), default="")
+        truth = wanted.truth or _pick([t for t, kind in kinds.items() if kind == POSES], "hand", "truth")
+        return Topics(
+            image, wanted.depth or _pick(raw_depth, "aligned", "registered"), wanted.camera_info or near, truth
+        )
+
+    def _first(self, topic: str) -> Any:
+        try:
+            connection, _, raw = next(self._reader.messages(self._connections(topic)))
+            return self._reader.deserialize(raw, connection.msgtype)
+        except Exception as error:
+            raise self._unreadable(error) from None
+
+    def _unreadable(self, error: Exception) -> Refused:
+        why = " ".join(str(error).split()) or type(error).__name__
+        return Refused(Reason.FILE, f"{self.path} cannot be read as a bag: {why}")
+
+
+def _nearest(candidates: deque[Recorded], stamp_ns: int, slop_ns: int) -> Recorded | None:
+    best = min(candidates, key=lambda r: abs(r.stamp_ns - stamp_ns), default=None)
+    return best if best is not None and abs(best.stamp_ns - stamp_ns) <= slop_ns else None
+
+
+def _keypoints(message: Any) -> Array | None:
+    points = np.array([(p.position.x, p.position.y, p.position.z) for p in message.poses])
+    return points if points.shape == (21, 3) and np.isfinite(points).all() else None
+
+
+def _pick(topics: list[str], *words: str) -> str:
+    """The first topic by name, those with one of ``words`` in their name first."""
+    return min(topics, key=lambda t: (not any(w in t.lower() for w in words), t), default="")

@@ -1,0 +1,144 @@
+"""The files of hands and goals: plain arrays in .npz, read without pickle.
+
+Shapes are those of the command line's documentation: ``hands.npz``, ``goals.npz``, ``keypoints.npz``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hoi_ros.refusals import Reason, Refused
+from hoi_ros.types import Array, HandPose, JointGoal
+
+HANDS = {
+    "side": (),
+    "score": (),
+    "pose": (48,),
+    "betas": (10,),
+    "transl": (3,),
+    "keypoints": (21, 3),
+    "keypoints_2d": (21, 2),
+}
+GOALS = {"names": None, "positions": (-1,), "wrist_pose": (7,)}
+
+
+def save_hands(path: Path, hands: Sequence[HandPose], images: Sequence[str] | None = None) -> None:
+    """Write ``hands.npz``: by stamp, or by the name of the picture each hand was found in."""
+    key = {"image": np.array(images, dtype=np.str_)} if images is not None else {"stamp_ns": _stamps(hands)}
+    pose = [np.concatenate([hand.global_orient, hand.hand_pose]) for hand in hands]
+    _save(
+        path,
+        **key,
+        side=np.array([hand.side for hand in hands], dtype="<U5"),
+        score=_rows([hand.score for hand in hands]),
+        pose=_rows(pose, 48),
+        betas=_rows([hand.betas for hand in hands], 10),
+        transl=_rows([hand.transl for hand in hands], 3),
+        keypoints=_rows([hand.keypoints for hand in hands], 21, 3),
+        keypoints_2d=_rows([hand.keypoints_2d for hand in hands], 21, 2),
+    )
+
+
+def save_goals(path: Path, goals: Sequence[JointGoal]) -> None:
+    """Write ``goals.npz``, with the stamp of the picture each goal was made from."""
+    names = goals[0].names if goals else ()
+    _save(
+        path,
+        names=np.array(names, dtype=np.str_),
+        positions=_rows([goal.positions for goal in goals], len(names)),
+        wrist_pose=_rows([goal.wrist_pose for goal in goals], 7),
+        stamp_ns=_stamps(goals),
+    )
+
+
+def load_hands(path: Path) -> dict[str, NDArray[Any]]:
+    """Arrays of a ``hands.npz``. Raises Refused(FILE), Refused(KEYPOINTS) for non-finite keypoints."""
+    arrays = _load(path, HANDS)
+    _check_keypoints(path, arrays["keypoints"])
+    if not np.isin(arrays["side"], ("left", "right")).all():
+        raise Refused(Reason.FILE, f"{path}: side holds {sorted(set(map(str, arrays['side'])))}; it is left or right")
+    return arrays
+
+
+def load_goals(path: Path) -> dict[str, NDArray[Any]]:
+    """Arrays of a ``goals.npz``. Raises Refused(FILE)."""
+    arrays = _load(path, GOALS)
+    if arrays["positions"].shape[1] != len(arrays["names"]):
+        shape, count = arrays["positions"].shape, len(arrays["names"])
+        raise Refused(Reason.FILE, f"{path}: positions is {shape} for {count} names")
+    return arrays
+
+
+def load_keypoints(path: Path) -> Array:
+    """Keypoints (N, 21, 3) m of a ``keypoints.npz`` (key ``joints``) or ``hands.npz`` (key ``keypoints``).
+
+    Raises Refused(FILE), Refused(KEYPOINTS) for non-finite ones.
+    """
+    key = "joints" if "joints" in keys(path) else "keypoints"
+    points: Array = _load(path, {key: (21, 3)})[key].astype(np.float64)
+    _check_keypoints(path, points)
+    return points
+
+
+def keys(path: Path) -> tuple[str, ...]:
+    """Names of the arrays in an .npz. Raises Refused(FILE) for another kind of file."""
+    with _opened(path) as archive:
+        return tuple(archive.files)
+
+
+def _load(path: Path, shapes: dict[str, tuple[int, ...] | None]) -> dict[str, NDArray[Any]]:
+    """Arrays of ``path``, checked against shapes without their leading axis; -1 is any length, None any shape."""
+    with _opened(path) as archive:
+        missing = [key for key in shapes if key not in archive.files]
+        if missing:
+            have = ", ".join(archive.files)
+            raise Refused(Reason.FILE, f"{path} lacks {', '.join(missing)}; it has: {have}")
+        try:
+            arrays = {key: archive[key] for key in archive.files}
+        except Exception as error:  # a zip of foreign bytes fails in many ways
+            raise Refused(Reason.FILE, f"{path} cannot be read: {error}") from None
+    for key, shape in shapes.items():
+        have_shape = arrays[key].shape
+        if shape is not None and not (
+            len(have_shape) == len(shape) + 1 and all(w in (-1, h) for w, h in zip(shape, have_shape[1:], strict=True))
+        ):
+            wanted = ", ".join(["N", *("any" if w == -1 else str(w) for w in shape)])
+            raise Refused(Reason.FILE, f"{path}: {key} is {have_shape}; it must be ({wanted})")
+    return arrays
+
+
+def _opened(path: Path) -> Any:
+    try:
+        archive = np.load(path, allow_pickle=False)
+    except FileNotFoundError:
+        raise Refused(Reason.FILE, f"{path} does not exist") from None
+    except Exception as error:
+        raise Refused(Reason.FILE, f"{path} is not an .npz file: {error}") from None
+    if not isinstance(archive, np.lib.npyio.NpzFile):
+        raise Refused(Reason.FILE, f"{path} is a single array, not an .npz file")
+    return archive
+
+
+def _save(path: Path, **arrays: NDArray[Any]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("wb") as stream:  # np.savez would add .npz to a name without it
+        np.savez_compressed(stream, **arrays)
+
+
+def _check_keypoints(path: Path, points: Array) -> None:
+    bad = np.flatnonzero(~np.isfinite(points).all((1, 2)))
+    if len(bad):
+        raise Refused(Reason.KEYPOINTS, f"{path}: {len(bad)} of {len(points)} hands are not finite, first {bad[0]}")
+
+
+def _rows(values: Sequence[Any], *shape: int) -> Array:
+    return np.array(values, dtype=np.float64).reshape(len(values), *shape)
+
+
+def _stamps(items: Sequence[HandPose] | Sequence[JointGoal]) -> NDArray[np.int64]:
+    return np.array([item.stamp_ns for item in items], dtype=np.int64)

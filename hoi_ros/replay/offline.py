@@ -1,0 +1,70 @@
+"""A bag through the pipeline alone, picture by picture, without a ROS graph."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from hoi_ros.hand import load_hand_model
+from hoi_ros.nodes import conversions
+from hoi_ros.parameters import Parameters
+from hoi_ros.pipeline import Pipeline, Result
+from hoi_ros.refusals import Reason, Refused
+from hoi_ros.replay.bag import Bag, Frame
+from hoi_ros.replay.results import Answer, Results
+from hoi_ros.types import CameraFrame
+
+NODES = {"estimator": "pose_estimation", "retargeter": "retargeting"}  # stage -> node that runs it
+
+
+def play_offline(bag: Bag, parameters: Parameters, on_frame: Callable[[], None] = lambda: None) -> Results:
+    """Every picture of ``bag`` through the pipeline; refusals are collected as those of the nodes are.
+
+    Raises Refused(FILE) for a bag that cannot be read to its end, and as `Pipeline.build` does.
+    """
+    model = load_hand_model(parameters.hand_model_path)
+    pipeline = Pipeline.build(parameters)
+    pipeline.warm_up()
+    results = Results(hand_model=f"{model.name} {model.digest[:12]}")
+    wants_depth = parameters.use_depth == "always" or (parameters.use_depth == "auto" and bool(bag.topics.depth))
+    for frame in bag.frames(round(parameters.depth_slop * 1e9)):
+        stamp = frame.image.stamp_ns
+        results.add_picture(frame)
+        started = time.perf_counter()
+        result = _step(pipeline, frame, wants_depth)
+        results.hands += result.hands
+        if result.goal is not None:
+            results.goals.append(result.goal)
+            results.delays.append(time.perf_counter() - started)
+        for stage, latency in result.timings.items():
+            refused = result.refusals.get(stage)
+            reason, message = (refused.reason, refused.message) if refused else (Reason.NONE, "")
+            results.answers.append(Answer(NODES[stage], stamp, reason, message, latency, 0.0))
+        on_frame()
+    pipeline.close()
+    return results
+
+
+def camera_frame(frame: Frame, wants_depth: bool) -> CameraFrame:
+    """A recorded picture as the stages take it. Raises Refused as the nodes do."""
+    if frame.camera_info is None:
+        raise Refused(Reason.NO_CAMERA_INFO, "no camera_info was recorded before this picture")
+    message = frame.image.message
+    rgb = conversions.rgb(message)
+    shape = rgb.shape[:2]
+    depth = None
+    if wants_depth:
+        if frame.depth is None:
+            raise Refused(Reason.DEPTH_MISSING, "no depth was recorded for this picture")
+        depth = conversions.depth(frame.depth.message, shape)
+    intrinsics = conversions.intrinsics(frame.camera_info.message, shape)
+    return CameraFrame(rgb, intrinsics, depth, frame.image.stamp_ns, message.header.frame_id)
+
+
+def _step(pipeline: Pipeline, frame: Frame, wants_depth: bool) -> Result:
+    started = time.perf_counter()
+    try:
+        picture = camera_frame(frame, wants_depth)
+    except Refused as refused:
+        return Result([], None, {"estimator": refused}, {"estimator": time.perf_counter() - started})
+    return pipeline.step(picture)

@@ -1,0 +1,111 @@
+"""What came out of a bag: collected as it comes, and written as files."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+
+from rosbags.interfaces import Connection
+from rosbags.rosbag2 import StoragePlugin, Writer
+from rosbags.typesys import Stores, get_types_from_msg, get_typestore
+from rosbags.typesys.store import Typestore
+
+from hoi_ros.nodes import conversions
+from hoi_ros.refusals import Reason, Refused
+from hoi_ros.replay.bag import Frame
+from hoi_ros.replay.files import save_goals, save_hands
+from hoi_ros.types import Array, HandPose, Intrinsics, JointGoal
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What one node said about one picture."""
+
+    node: str
+    stamp_ns: int
+    reason: Reason  # NONE when answered
+    message: str
+    latency: float  # s in the node
+    age: float  # s on the ROS clock
+
+
+@dataclass
+class Results:
+    """What the pipeline gave for the pictures of a bag."""
+
+    hands: list[HandPose] = field(default_factory=list)
+    goals: list[JointGoal] = field(default_factory=list)
+    answers: list[Answer] = field(default_factory=list)
+    truth: dict[int, Array] = field(default_factory=dict)  # stamp -> (21, 3) m
+    delays: list[float] = field(default_factory=list)  # s from sending a picture to its joint goal
+    sent: int = 0
+    dropped: int = 0  # pictures replaced by newer ones before their turn came
+    memory: list[float] = field(default_factory=list)  # MB, resident, of the nodes' process, about once a second
+    hand_model: str = ""
+    diagnostics: dict[str, dict[str, str]] = field(default_factory=dict)  # node -> its last values
+    intrinsics: Intrinsics | None = None
+
+    def add_picture(self, frame: Frame) -> None:
+        """Count a picture that is about to be answered, and keep what it is to be compared with."""
+        self.sent += 1
+        if frame.truth is not None:
+            self.truth[frame.image.stamp_ns] = frame.truth
+        if self.intrinsics is None and frame.camera_info is not None:
+            with suppress(Refused):  # the nodes say so for each picture
+                self.intrinsics = conversions.intrinsics(frame.camera_info.message)
+
+    def save(self, folder: Path) -> None:
+        """Write ``hands.npz`` and ``goals.npz``."""
+        save_hands(folder / "hands.npz", self.hands)
+        save_goals(folder / "goals.npz", self.goals)
+
+
+class MessageWriter:
+    """Writes serialized messages to one MCAP file. Use as a context manager; an interrupted one leaves no file."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._types = typestore()
+        self._connections: dict[str, Connection] = {}
+
+    def __enter__(self) -> MessageWriter:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        self._folder = Path(tempfile.mkdtemp(dir=self._path.parent, prefix=".recording"))
+        self._writer = Writer(self._folder / "bag", version=Writer.VERSION_LATEST, storage_plugin=StoragePlugin.MCAP)
+        self._writer.open()
+        return self
+
+    def write(self, topic: str, msgtype: str, time_ns: int, cdr: bytes) -> None:
+        """Append one message received at ``time_ns``."""
+        if topic not in self._connections:
+            self._connections[topic] = self._writer.add_connection(topic, msgtype, typestore=self._types)
+        self._writer.write(self._connections[topic], time_ns, cdr)
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        if kind is None:
+            self._writer.close()
+            (self._folder / "bag" / "bag.mcap").replace(self._path)
+        else:
+            self._writer.abort()
+        shutil.rmtree(self._folder)
+
+
+def typestore() -> Typestore:
+    """Message types of ROS with those of this package, read from its ``.msg`` files."""
+    store = get_typestore(Stores.LATEST)
+    for file in sorted(message_definitions().glob("*.msg")):
+        store.register(get_types_from_msg(file.read_text(), f"hoi_ros/msg/{file.stem}"))
+    return store
+
+
+def message_definitions() -> Path:
+    """Folder of the ``.msg`` files: in the source tree, or in the share/ folder of an installation above this file."""
+    for parent in Path(__file__).resolve().parents:
+        for folder in (parent / "msg", parent / "share" / "hoi_ros" / "msg"):
+            if (folder / "HandPoseArray.msg").is_file():
+                return folder
+    raise FileNotFoundError("the .msg files of hoi_ros lie in no folder above the installed package")
