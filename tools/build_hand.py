@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 import numpy as np
+from hand_builder.correctives import build_correctives
 from hand_builder.flesh import build_flesh
 from hand_builder.shapes import build_regressor, build_shapes
 from hand_builder.skeleton import PARENTS, TIP_VERTICES, build_skeleton
@@ -17,7 +18,8 @@ SEED = 7
 def build_hand() -> dict[str, np.ndarray]:
     """The hand's arrays under MANO's names, and ``tip_vertices`` (thumb, index, middle, ring, little)."""
     skeleton = build_skeleton()
-    vertices, faces = build_surface(skeleton, build_flesh(skeleton))
+    flesh = build_flesh(skeleton)
+    vertices, faces = build_surface(skeleton, flesh)
     weights = build_weights(vertices, faces, skeleton)
     shapedirs, joint_shapes = build_shapes(vertices, weights, skeleton)
     components, mean = build_components(skeleton, SEED)
@@ -25,7 +27,7 @@ def build_hand() -> dict[str, np.ndarray]:
         "v_template": vertices,
         "f": faces.astype(np.int32),
         "shapedirs": shapedirs,
-        "posedirs": np.zeros((len(vertices), 3, 135)),
+        "posedirs": build_correctives(vertices, faces, weights, skeleton, flesh),
         "J_regressor": build_regressor(vertices, shapedirs, skeleton, joint_shapes),
         "kintree_table": np.stack([np.where(PARENTS < 0, 2**32 - 1, PARENTS), np.arange(16)]).astype(np.int64),
         "weights": weights,

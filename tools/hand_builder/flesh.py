@@ -4,6 +4,7 @@ The field is negative inside, near a distance in metres close to the surface. Be
 the same field exists in any pose; the pose correctives are fitted to it.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,47 +19,51 @@ PALM = len(DIGITS)
 
 MM = 1e-3
 # Half breadth of each digit at its middle joint (thumb: at its end joint), m.
-GIRTH = {"index": 9.3 * MM, "middle": 9.5 * MM, "little": 7.9 * MM, "ring": 9.0 * MM, "thumb": 10.6 * MM}
+GIRTH = {"index": 9.7 * MM, "middle": 9.9 * MM, "little": 8.3 * MM, "ring": 9.4 * MM, "thumb": 13.0 * MM}
 # Per bone: (place along it 0-1, radius / girth, shift to the pad / girth). The tip ball is added to end on the tip.
 FINGER_PROFILE = (
-    ((0.0, 1.10, 0.10), (0.40, 1.00, 0.10), (0.72, 0.94, 0.06), (1.0, 0.97, -0.02)),
-    ((0.0, 0.97, -0.02), (0.45, 0.89, 0.06), (0.75, 0.85, 0.03), (1.0, 0.86, 0.0)),
-    ((0.0, 0.86, 0.0), (0.40, 0.84, 0.03)),
+    ((0.0, 1.12, 0.12), (0.40, 1.05, 0.12), (0.75, 0.98, 0.07), (1.0, 0.96, 0.0)),
+    ((0.0, 0.96, 0.0), (0.45, 0.91, 0.06), (0.75, 0.87, 0.04), (1.0, 0.85, 0.0)),
+    ((0.0, 0.85, 0.0), (0.42, 0.85, 0.04)),
 )
 THUMB_PROFILE = (
-    ((0.0, 1.25, 0.0), (0.45, 1.12, 0.0), (0.8, 0.98, 0.0), (1.0, 0.99, 0.0)),
-    ((0.0, 0.99, 0.0), (0.5, 0.92, 0.05), (1.0, 0.98, -0.02)),
-    ((0.0, 0.98, -0.02), (0.40, 0.98, 0.02)),
+    ((0.0, 1.30, 0.0), (0.40, 1.28, 0.0), (0.75, 1.10, 0.0), (1.0, 1.02, 0.0)),
+    ((0.0, 1.02, 0.0), (0.5, 0.94, 0.04), (1.0, 0.97, 0.0)),
+    ((0.0, 0.97, 0.0), (0.45, 0.99, 0.03)),
 )
-TIP_RADIUS = {"finger": 0.70, "thumb": 0.72}
+TIP_RADIUS = {"finger": 0.72, "thumb": 0.74}
 # Thickness over breadth of each bone's cross-section.
-FINGER_SQUASH = (0.96, 0.92, 0.84)
-THUMB_SQUASH = (0.98, 0.92, 0.80)
+FINGER_SQUASH = (0.96, 0.92, 0.85)
+THUMB_SQUASH = (0.98, 0.92, 0.82)
 
-# Palm frame, mm: (start, end, start radius, end radius, thickness / breadth, bone that carries it: 0 or thumb).
+HALF_THUMB = 16
+"""A bone that makes half of the thumb base's turn; it carries the ball of the thumb and the first web."""
+# Palm frame, mm: (start, end, start radius, end radius, thickness / breadth, bone).
 PALM_PARTS = (
     # metacarpals
-    ((10, 2, 9), (84, 4.5, 22.5), 13.0, 12.0, 0.95, 0),
-    ((8, 1, 3), (91, 1.5, 0), 13.0, 12.3, 0.95, 0),
-    ((8, 1, -4), (79, 2.5, -23.0), 13.0, 11.8, 0.95, 0),
-    ((8, 2, -10), (67, 6.0, -40.0), 13.0, 10.8, 0.95, 0),
-    # pad across the palm below the knuckles
-    ((86, 8.0, 20), (66, 9.0, -38), 9.0, 8.5, 1.0, 0),
+    ((10, 2, 9), (84, 4.5, 22.0), 14.0, 12.2, 0.95, 0),
+    ((8, 1, 3), (91, 1.8, 0), 14.0, 12.4, 0.95, 0),
+    ((8, 1, -4), (79, 2.8, -22.8), 14.0, 12.0, 0.95, 0),
+    ((8, 2, -10), (67, 6.0, -39.5), 14.0, 11.2, 0.95, 0),
+    # pad across the palm below the knuckles, and the hollow behind it
+    ((82, 6.5, 17), (63, 8.0, -36), 11.0, 10.0, 1.0, 0),
+    ((62, 4.5, 2), (30, 4.5, -2), 14.0, 15.0, 1.0, 0),
     # heel and hypothenar
-    ((16, 8, -15), (50, 10, -36), 14.0, 11.5, 0.95, 0),
-    ((10, 6, 10), (10, 6, -12), 14.0, 14.0, 1.0, 0),
-    # thenar
-    ((16, 11, 15), (50, 14, 22), 13.0, 9.0, 1.0, 0),
+    ((15, 8, -19), (50, 8.5, -36), 15.5, 12.8, 0.95, 0),
+    ((8, 6, 10), (8, 6, -12), 15.0, 15.0, 1.0, 0),
+    # thenar and the first web
+    ((16, 10, 14), (52, 13, 24), 14.5, 9.0, 1.0, HALF_THUMB),
+    ((56, 7, 23), (47, 12, 33), 8.0, 8.0, 1.0, HALF_THUMB),
     # wrist stub
-    ((0, 3, 10.5), (-24, 2, 10.5), 17.0, 16.0, 1.0, 0),
-    ((0, 3, -9.5), (-24, 2, -9.5), 17.0, 16.0, 1.0, 0),
+    ((0, 3, 11.0), (-26, 2.5, 11.0), 17.0, 17.0, 1.0, 0),
+    ((0, 3, -11.0), (-26, 2.5, -11.0), 17.0, 17.0, 1.0, 0),
 )
 WEB = 0.62
 """Where the webs between fingers end, as a share of the first bone."""
 CUT = -0.028
 """Where the wrist is cut, m along the palm frame's x."""
 
-BLEND = {"palm": 7.0 * MM, "digit": 2.5 * MM, "knuckle": 6.0 * MM, "thumb": 11.0 * MM, "cut": 5.0 * MM}
+BLEND = {"palm": 9.0 * MM, "digit": 2.0 * MM, "knuckle": 6.0 * MM, "thumb": 13.0 * MM, "cut": 5.0 * MM, "crease": 4.0 * MM, "nail": 2.0 * MM}
 
 
 @dataclass(frozen=True)
@@ -75,35 +80,37 @@ class Flesh:
     group: NDArray[np.int64]
     cut_point: Array
     cut_normal: Array
-    nails: tuple[tuple[int, Array, Array], ...]
+    nails: dict[int, tuple[Array, Array]]
 
-    def field(self, points: Array, rotations: Array | None = None, centres: Array | None = None, groups: tuple[int, ...] = (0, 1, 2, 3, 4, PALM), rest: Array | None = None) -> Array:
-        """Signed field (N,) at points (N, 3), in the rest pose or with the bones moved.
+    def field(self, points: Array) -> Array:
+        """Signed field (N,) of the whole hand at rest, at points (N, 3)."""
+        palm = self._palm(lambda bone: points)
+        hand = palm
+        for digit, name in enumerate(DIGITS):
+            finger = self._bone(1 + 3 * digit, lambda bone: points)
+            for bone in (2 + 3 * digit, 3 + 3 * digit):
+                finger = smooth_union(finger, self._bone(bone, lambda bone: points), BLEND["digit"])
+            hand = np.minimum(hand, smooth_union(palm, finger, BLEND["thumb" if name == "thumb" else "knuckle"]))
+        return smooth_intersection(hand, (points - self.cut_point) @ self.cut_normal, BLEND["cut"])
 
-        ``rotations`` (16, 3, 3) and ``centres`` (16, 3) place each bone; ``rest`` (16, 3) are its centres at rest.
+    def joint_field(self, joint: int, points: Array, placed: tuple[Array, Array, Array] | None = None) -> Array:
+        """Field (N,) of only the two bones that meet at a joint (the palm, for a digit's first).
+
+        ``placed``: rotations (17, 3, 3), centres (17, 3) and rest centres (17, 3) of bones, where they are not at rest.
         """
-        local: dict[int, Array] = {}
 
         def at(bone: int) -> Array:
-            if rotations is None or centres is None or rest is None:
+            if placed is None:
                 return points
-            if bone not in local:
-                local[bone] = (points - centres[bone]) @ rotations[bone] + rest[bone]
-            return local[bone]
+            rotations, centres, rest = placed
+            return (points - centres[bone]) @ rotations[bone] + rest[bone]
 
-        palm = self._palm(at)
-        if groups == (PALM,):
-            return palm
-        hand = palm if PALM in groups else np.full(len(points), np.inf)
-        for digit in range(PALM):
-            if digit in groups:
-                name = DIGITS[digit]
-                finger = self._digit(digit, at)
-                joined = smooth_union(palm, finger, BLEND["thumb" if name == "thumb" else "knuckle"])
-                hand = np.minimum(hand, joined)
-        return smooth_intersection(hand, (at(0) - self.cut_point) @ self.cut_normal, BLEND["cut"])
+        if joint % 3 == 1:
+            blend = BLEND["thumb" if joint == bone_of("thumb", 0) else "knuckle"]
+            return smooth_union(self._palm(at), self._bone(joint, at), blend)
+        return smooth_union(self._bone(joint - 1, at), self._bone(joint, at), BLEND["crease"])
 
-    def _capsules(self, rows: NDArray[np.int64], at) -> Array:
+    def _capsules(self, rows: NDArray[np.int64], at: Callable[[int], Array]) -> Array:
         distances = []
         for row in rows:
             points = at(int(self.bone[row]))
@@ -117,23 +124,20 @@ class Flesh:
             distances.append(np.linalg.norm(offset - place[:, None] * along, axis=1) - radius)
         return np.array(distances)
 
-    def _palm(self, at) -> Array:
+    def _palm(self, at: Callable[[int], Array]) -> Array:
         parts = self._capsules(np.flatnonzero(self.group == PALM), at)
         palm = parts[0]
         for part in parts[1:]:
             palm = smooth_union(palm, part, BLEND["palm"])
         return palm
 
-    def _digit(self, digit: int, at) -> Array:
-        finger = None
-        for bone in range(1 + 3 * digit, 4 + 3 * digit):
-            part = self._capsules(np.flatnonzero((self.group == digit) & (self.bone == bone)), at).min(axis=0)
-            for nail_bone, point, normal in self.nails:
-                if nail_bone == bone:
-                    part = smooth_intersection(part, (at(bone) - point) @ normal, 2.0 * MM)
-            finger = part if finger is None else smooth_union(finger, part, BLEND["digit"])
-        assert finger is not None
-        return finger
+    def _bone(self, bone: int, at: Callable[[int], Array]) -> Array:
+        """Field (N,) of one bone of a digit; the last is flattened at the nail."""
+        part: Array = self._capsules(np.flatnonzero((self.group < PALM) & (self.bone == bone)), at).min(axis=0)
+        if bone in self.nails:
+            point, normal = self.nails[bone]
+            part = smooth_intersection(part, (at(bone) - point) @ normal, BLEND["nail"])
+        return part
 
 
 def smooth_union(first: Array, second: Array, blend: float) -> Array:
@@ -150,7 +154,7 @@ def smooth_intersection(first: Array, second: Array, blend: float) -> Array:
 def build_flesh(skeleton: Skeleton) -> Flesh:
     """Dresses the skeleton."""
     rows: list[tuple[Array, Array, float, float, Array, float, int, int]] = []
-    nails: list[tuple[int, Array, Array]] = []
+    nails: dict[int, tuple[Array, Array]] = {}
     ends = skeleton.ends()
     for group, digit in enumerate(DIGITS):
         thumb = digit == "thumb"
@@ -163,7 +167,7 @@ def build_flesh(skeleton: Skeleton) -> Flesh:
             if bone == 2:
                 radius = TIP_RADIUS["thumb" if thumb else "finger"] * GIRTH[digit]
                 balls.append((ends[row] - radius * skeleton.direction[row], radius))
-                nails.append((row, balls[-2][0] - 0.66 * GIRTH[digit] * squash[2] * pad, _tilted(-pad, skeleton.direction[row], 10.0)))
+                nails[row] = (balls[-2][0] - 0.66 * GIRTH[digit] * squash[2] * pad, _tilted(-pad, skeleton.direction[row], 10.0))
             for (a, ra), (b, rb) in zip(balls, balls[1:], strict=False):
                 rows.append((a, b, ra, rb, pad, squash[bone], row, group))
     down = np.array([0.0, -1.0, 0.0])
@@ -175,7 +179,7 @@ def build_flesh(skeleton: Skeleton) -> Flesh:
         *(np.array(column) for column in columns),
         cut_point=from_palm(np.array([CUT, 0.0, 0.0])),
         cut_normal=np.array([1.0, 0.0, 0.0]),
-        nails=tuple(nails),
+        nails=nails,
     )
 
 

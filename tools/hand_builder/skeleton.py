@@ -10,7 +10,7 @@ in the axes below (right-handed rotation):
   thumb side (+z), for every finger. Index spreads with +, ring and little with -.
 * thumb: ``flexion`` sweeps the thumb across the palm towards the little finger (CMC) and curls it (MCP, IP),
   ``spread`` is palmar abduction, positive lifting the thumb away from the palm plane (towards -y), ``twist`` is about
-  the metacarpal, positive turning the pad towards the fingertips (opposition).
+  the metacarpal (its reversed direction), positive turning the pad towards the fingertips (opposition).
 
 Proportions are those of ``hand_anthropometry.json`` (the mean adult right hand of 376 recorded grasps): five palm
 points and the bone lengths, both exact here.

@@ -49,6 +49,13 @@ def _along(vertices: Array, skeleton: Skeleton, row: int) -> Array:
     return (vertices - skeleton.joints[row]) @ (direction / np.linalg.norm(direction))
 
 
+def _from_bone(vertices: Array, skeleton: Skeleton, row: int) -> Array:
+    """Distance of vertices (V,) from the bone that starts at a joint."""
+    start, end = skeleton.joints[row], skeleton.ends()[row]
+    place = np.clip((vertices - start) @ (end - start) / ((end - start) @ (end - start)), 0.0, 1.0)
+    return np.linalg.norm(vertices - start - place[:, None] * (end - start), axis=1)
+
+
 def _half_width(skeleton: Skeleton, row: int) -> float:
     ends = skeleton.ends()
     shortest = min(np.linalg.norm(ends[r] - skeleton.joints[r]) for r in (row - 1, row))
@@ -69,9 +76,7 @@ def _digit_shares(vertices: Array, skeleton: Skeleton) -> Array:
         start, tip = skeleton.joints[row], ends[row + 2]
         past = _along(vertices, skeleton, row)
         if digit == "thumb":
-            direction = skeleton.direction[row]
-            reach = np.clip((vertices - start) @ direction, 0.0, np.linalg.norm(ends[row] - start))
-            beside = np.linalg.norm(vertices - start - reach[:, None] * direction, axis=1)
+            beside = np.min([_from_bone(vertices, skeleton, r) for r in (row, row + 1, row + 2)], axis=0)
             passed[:, number] = _ramp((past - 0.009 - 0.9 * np.maximum(beside - 0.015, 0.0)) / 0.019)
         else:
             palmward = (vertices - start) @ -skeleton.spread[row]
