@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
+from scipy.integrate import trapezoid
 
 from hoi_ros.types import Array, HandPose, Intrinsics
 
@@ -55,7 +56,7 @@ def error_2d(predicted: Array, true: Array) -> Array:
 
 
 def pck(errors: Array, thresholds: Array) -> Array:
-    """Share of keypoints within each threshold, (T,), of distances (..., 21): mean over keypoints of each one's share."""
+    """Share of keypoints within each threshold (T,), of distances (..., 21), as the mean of the keypoints' shares."""
     within = errors.reshape(-1, errors.shape[-1], 1) <= thresholds
     return np.asarray(within.mean((0, 1)))
 
@@ -63,7 +64,7 @@ def pck(errors: Array, thresholds: Array) -> Array:
 def auc(errors: Array) -> float:
     """Area under the PCK curve from 0 to 50 mm, 0..1, of distances (..., 21) in m [AUC: 100 steps, trapezoid]."""
     thresholds = np.linspace(0.0, AUC_LIMIT, AUC_STEPS)
-    return float(np.trapz(pck(errors, thresholds), thresholds) / AUC_LIMIT)
+    return float(trapezoid(pck(errors, thresholds), thresholds) / AUC_LIMIT)
 
 
 def score_hands(samples: Iterable[tuple[list[HandPose], Array, Intrinsics]]) -> dict[str, Any]:

@@ -1,0 +1,1 @@
+"""The stages' implementations, one folder each."""

@@ -1,0 +1,156 @@
+"""From one detection to a metric hand: the hand model fitted to pixels, relative 3D and, where there is one, depth.
+
+Everything here is a right hand in the camera frame; a left one comes mirrored (``flipped``). Each constant is the
+standard deviation of something that can be measured, not a weight.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.spatial.transform import Rotation
+
+from hoi_ros.hand import Depths, HandFit, HandModel, HandSolver, Pixels, Priors, Relative, rotations
+from hoi_ros.hand.observations import Observation
+from hoi_ros.methods.landmarks.detector import Detection
+from hoi_ros.methods.landmarks.skin import JOINTS, MIDDLES, Probes, Skin, sample_depth
+from hoi_ros.types import Array, CameraFrame, Intrinsics
+
+PIXEL_SIGMA = 0.025  # of the hand's size in the picture: MediaPipe's own error, some 5 px on a hand of 200 px
+PIXEL_OUTLIER = 3.0  # sigmas, beyond which a pixel is taken for a mix-up of fingers
+OUTSIDE_CONFIDENCE = 0.1  # of pixels that MediaPipe guesses beyond the picture's edge
+RELATIVE_SIGMA = 0.02  # m: MediaPipe's world landmarks, whose tilt is off by up to 20 degrees (0.35 rad x 60 mm)
+DEPTH_SIGMA = 0.003  # m: noise of depth cameras at arm's length, 0.5 % of the range
+THICKNESS_SIGMA = 0.4  # of the thickness of the flesh: how much people differ, and how it bulges when the hand closes
+FINGERTIPS = np.arange(4, 21, 4)
+PALM = np.array([0, 1, 5, 9, 13, 17])
+
+# Angles are spread over their anatomical ranges as a normal distribution whose range is +-1.4 sigma.
+POSE_SIGMA = 0.7  # half ranges
+SHAPE_SIGMA = 1.0
+# How a hand at work moves: fingers 6 rad/s, the palm's depth 0.15 m/s (which is 2 rad/s of tilt). Without the latter a
+# single picture cannot tell a near small hand from a far large one.
+FINGER_SPEED = 6.0  # rad/s
+PALM_SPEED = 0.15  # m/s
+LONGEST_STEP = 0.1  # s: after a longer gap nothing is said about motion
+
+
+@dataclass(frozen=True)
+class Past:
+    """What is known of a hand from earlier pictures."""
+
+    fit: HandFit
+    dt: float  # s since ``fit``
+    betas: Array  # (10,) its shape so far
+
+
+class Placement:
+    """Fits one hand model; keeps nothing between fits."""
+
+    def __init__(self, model: HandModel) -> None:
+        self._model = model
+        self._joints, self._middles = Probes(model, JOINTS), Probes(model, MIDDLES)
+        still = Priors(pose=POSE_SIGMA, betas=SHAPE_SIGMA)
+        moving = Priors(pose=POSE_SIGMA, betas=SHAPE_SIGMA, pose_change=FINGER_SPEED / 30.0)
+        self._free = HandSolver(model, priors=still)
+        self._tracking = HandSolver(model, priors=moving, iterations=8)
+
+    def fit(self, detection: Detection, frame: CameraFrame, past: Past | None, flipped: bool) -> HandFit:
+        """Parameters of the right hand model for ``detection``; ``flipped`` where that mirrors ``frame``.
+
+        Raises Refused(KEYPOINTS) for keypoints that are no hand, Refused(NOT_FINITE).
+        """
+        seen = _seen(detection, frame, flipped)
+        if past is None:
+            return self._refined(self._first(detection, frame, seen, flipped), seen, frame, flipped)
+        if not 0.0 < past.dt <= LONGEST_STEP:
+            return self._refined(past.fit, seen, frame, flipped, past.betas)
+        palm = np.isin(np.arange(21), PALM).astype(float)
+        # Six keypoints say together what one speed does.
+        slow = Depths(past.fit.keypoints[:, 2], palm, PALM_SPEED * past.dt * np.sqrt(len(PALM)))
+        surface = self._surface(past.fit, frame, flipped)
+        return self._tracking.solve(observations=[*seen, *surface, slow], initial=past.fit, betas=past.betas)
+
+    def visible(self, fit: HandFit, frame: CameraFrame, flipped: bool) -> Array:
+        """Whether (21,) nothing is seen in front of each keypoint of ``fit``."""
+        if frame.depth is None:
+            return np.ones(21, dtype=bool)
+        skin = self._surface(fit, frame, flipped)[0]
+        return skin.gaps(fit.keypoints[None])[0] > -skin.front
+
+    def _first(self, detection: Detection, frame: CameraFrame, seen: list[Observation], flipped: bool) -> HandFit:
+        """A fit without fingers in the depth: which of them is seen where is known only once the pose is."""
+        palm = None if frame.depth is None else self._palm(detection, frame, seen, flipped)
+        return self._free.solve(observations=seen if palm is None else [*seen, palm])
+
+    def _palm(self, detection: Detection, frame: CameraFrame, seen: list[Observation], flipped: bool) -> Depths | None:
+        """Depth of the palm's keypoints where the camera sees them, less what does not fit the others."""
+        assert frame.depth is not None
+        pixels = _unflipped(detection, frame, flipped)
+        skin = sample_depth(frame.depth, pixels, np.zeros(21), reach=np.inf)
+        depths = skin + self._joints.least
+        offset = depths - seen[1].target[:, 2]
+        known = np.isin(np.arange(21), PALM) & np.isfinite(depths)
+        if known.sum() < 3:
+            return None
+        known &= np.abs(offset - np.median(offset[known])) < 2.0 * RELATIVE_SIGMA
+        return None if known.sum() < 3 else Depths(depths, known.astype(float), 0.5 * RELATIVE_SIGMA)
+
+    def _refined(
+        self, fit: HandFit, seen: list[Observation], frame: CameraFrame, flipped: bool, betas: Array | None = None
+    ) -> HandFit:
+        return self._free.solve(observations=[*seen, *self._surface(fit, frame, flipped)], initial=fit, betas=betas)
+
+    def _surface(self, fit: HandFit, frame: CameraFrame, flipped: bool) -> list[Skin]:
+        """The skin around a pose near ``fit`` against the depth."""
+        if frame.depth is None:
+            return []
+        local = rotations.exp(np.concatenate([fit.global_orient, fit.hand_pose]).reshape(1, 16, 3))
+        posed = self._model.kinematics.forward(local, fit.betas[None], fit.keypoints[:1])
+        parts = []
+        for probes, unused in ((self._joints, FINGERTIPS), (self._middles, [0])):
+            thickness = probes.thickness(fit.keypoints, posed.rotations[0])
+            parts.append(
+                Skin(
+                    target=np.zeros((21, 1)),
+                    confidence=np.where(np.isin(np.arange(21), unused), 0.0, 1.0),
+                    sigma=np.hypot(DEPTH_SIGMA, THICKNESS_SIGMA * thickness),
+                    probes=probes,
+                    thickness=thickness,
+                    depth=frame.depth,
+                    intrinsics=frame.intrinsics,
+                    flipped=flipped,
+                )
+            )
+        return parts
+
+
+def inside(pixels: Array, frame: CameraFrame) -> Array:
+    """Which pixels (21, 2) lie in the picture."""
+    height, width = frame.rgb.shape[:2]
+    return ((pixels >= -0.5) & (pixels <= [width - 0.5, height - 0.5])).all(axis=1)
+
+
+def _seen(detection: Detection, frame: CameraFrame, flipped: bool) -> list[Observation]:
+    """Pixels and relative 3D as MediaPipe gives them."""
+    confidence = np.where(inside(_unflipped(detection, frame, flipped), frame), 1.0, OUTSIDE_CONFIDENCE)
+    sigma = PIXEL_SIGMA * detection.size
+    pixels = Pixels(detection.pixels, confidence, sigma, outlier=PIXEL_OUTLIER, intrinsics=frame.intrinsics)
+    relative = detection.relative @ _towards(detection.pixels.mean(axis=0), frame.intrinsics).T
+    return [pixels, Relative(relative, sigma=RELATIVE_SIGMA, outlier=PIXEL_OUTLIER)]
+
+
+def _unflipped(detection: Detection, frame: CameraFrame, flipped: bool) -> Array:
+    """The detection's pixels (21, 2) in the picture as it is."""
+    return detection.pixels * [-1.0, 1.0] + [2.0 * frame.intrinsics.cx, 0.0] if flipped else detection.pixels
+
+
+def _towards(pixel: Array, camera: Intrinsics) -> Array:
+    """Rotation (3, 3) of the optical axis onto the ray of ``pixel``: MediaPipe looks straight at every hand."""
+    ray = np.array([(pixel[0] - camera.cx) / camera.fx, (pixel[1] - camera.cy) / camera.fy, 1.0])
+    axis = np.cross([0.0, 0.0, 1.0], ray)
+    length = np.linalg.norm(axis)
+    angle = np.arctan2(length, ray[2])
+    turn: Array = Rotation.from_rotvec(axis / max(length, 1e-12) * angle).as_matrix()
+    return turn
