@@ -1,8 +1,8 @@
 """From keypoints to MANO parameters: a closed-form start, then damped least squares inside anatomical limits.
 
-The unknowns are the root rotation, the wrist position, the anatomical angles (``limits.Limits``) and the shape. Each step
-solves the normal equations of all residual terms with Levenberg-Marquardt damping and an active set on the limits, so limits
-bind the solve itself. Everything runs on a leading batch axis; one hand is a batch of one.
+The unknowns are the root rotation, the wrist position, the anatomical angles (``limits.Limits``) and the shape. Each
+step solves the normal equations of all residual terms with Levenberg-Marquardt damping and an active set on the limits,
+so limits bind the solve itself. Everything runs on a leading batch axis; one hand is a batch of one.
 """
 
 from __future__ import annotations
@@ -74,8 +74,8 @@ class HandSolver:
     ) -> HandFit:
         """Fit one hand, or a batch.
 
-        The cost is the sum, over all observations, of squared residuals in standard deviations (or their robust loss), plus
-        the priors'. ``keypoints`` (21, 3) or (B, 21, 3) m with ``confidence`` is short for
+        The cost is the sum, over all observations, of squared residuals in standard deviations (or their robust loss),
+        plus the priors'. ``keypoints`` (21, 3) or (B, 21, 3) m with ``confidence`` is short for
         ``observations=[Points(keypoints, confidence)]``. Kinds of observations, which may be given together:
 
         - ``Points``: in space, m, with a sigma for each keypoint and axis, or covariances;
@@ -83,9 +83,10 @@ class HandSolver:
         - ``Pixels``: in a picture, with intrinsics;
         - ``Depths``: z only, absolute or ``relative`` (up to one offset).
 
-        A cold start needs Points, or Relative, or Pixels with Depths. With ``initial``, a fit of the same hand shortly before,
-        the solve starts there, and the change priors pull towards it. ``betas`` (10,) or (B, 10) is the mean of the shape
-        prior (default: the mean hand) and, without ``fit_shape``, the shape to keep (default: that of ``initial``).
+        A cold start needs Points, or Relative, or Pixels with Depths. With ``initial``, a fit of the same hand shortly
+        before, the solve starts there, and the change priors pull towards it. ``betas`` (10,) or (B, 10) is the mean of
+        the shape prior (default: the mean hand) and, without ``fit_shape``, the shape to keep (default: that of
+        ``initial``, else the mean hand).
         ``side="left"`` takes observations of a left hand and gives (and takes) fits of the left model.
 
         Raises Refused(KEYPOINTS) for observations that are malformed, not finite, too few or collapsed to a point.

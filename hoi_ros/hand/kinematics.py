@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hoi_ros.hand.rotations import skew
 from hoi_ros.types import Array
@@ -41,8 +42,10 @@ class Posed:
 
 
 class Kinematics:
-    """Keypoints of one hand model. Unknowns in Jacobians: root rotation (3, world frame, left), wrist position (3),
-    one column per degree of freedom, shape (10)."""
+    """Keypoints of one hand model.
+
+    Columns of Jacobians: root rotation (3, in the world frame), wrist position (3), degrees of freedom (D), shape (10).
+    """
 
     def __init__(
         self, v_template: Array, shapedirs: Array, posedirs: Array, J_regressor: Array, weights: Array, tips: Array
@@ -89,7 +92,7 @@ class Kinematics:
         keypoints = np.concatenate([joints, tips], axis=1)[:, K21]
         return Posed(local, rotations, joints, keypoints, offsets, placed)
 
-    def jacobian(self, posed: Posed, axes: Array, dof_joint: Array, shape: bool) -> Array:
+    def jacobian(self, posed: Posed, axes: Array, dof_joint: NDArray[np.int64], shape: bool) -> Array:
         """Derivatives (B, 21, 3, 6 + D + 10) of the keypoints; the last ten columns only with ``shape``.
 
         ``axes`` (B, D, 3) are the body-frame angular velocities of the degrees of freedom, each of the joint

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hoi_ros.hand import rotations
 from hoi_ros.hand.kinematics import Kinematics, Posed
@@ -16,7 +17,7 @@ BETAS_RANGE = 4.0
 """Shape coefficients stay within this many standard shapes."""
 
 _AT_REST = 5e-5  # m: a step that moves no keypoint further ends the solve
-_LEAST_GAIN = 1e-5  # and so does one that lowers the cost by a smaller share
+_LEAST_GAIN = 1e-4  # and so does one that lowers the cost by a smaller share
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class State:
         values = np.clip(values, lower, upper)
         return State(rotations.exp(step[:, :3]) @ self.root, self.wrist + step[:, 3:6], values)
 
-    def where(self, taken: Array, other: State) -> State:
+    def where(self, taken: NDArray[np.bool_], other: State) -> State:
         """``other`` for the hands that are ``taken`` (B,), this for the rest."""
         return State(
             np.where(taken[:, None, None], other.root, self.root),
@@ -43,7 +44,7 @@ class State:
             np.where(taken[:, None], other.values, self.values),
         )
 
-    def take(self, rows: Array) -> State:
+    def take(self, rows: NDArray[np.int64]) -> State:
         """Some hands of the batch."""
         return State(self.root[rows], self.wrist[rows], self.values[rows])
 
@@ -117,13 +118,13 @@ class Problem:
         below, above = (self.lower - values)[:, :used], (self.upper - values)[:, :used]
         return np.concatenate([-free, below], axis=1), np.concatenate([free, above], axis=1)
 
-    def take(self, rows: Array) -> Problem:
+    def take(self, rows: NDArray[np.int64]) -> Problem:
         """The same problem for some hands of the batch."""
         terms = [term.take(rows) for term in self._terms]
         return Problem(self._kinematics, self._limits, terms, self._mean[rows], self._precision[rows], self._shape)
 
 
-def descend(problem: Problem, state: State, most_iterations: int) -> tuple[State, Array]:
+def descend(problem: Problem, state: State, most_iterations: int) -> tuple[State, NDArray[np.int64]]:
     """The state of least cost near ``state``, and the iterations (B,) it took."""
     count = len(state.wrist)
     damping = np.full(count, 1e-3)

@@ -1,9 +1,9 @@
 """Anatomical limits of the finger joints, in frames taken from the hand's own rest geometry.
 
-Each finger joint has three orthonormal axes: **flexion** (towards the palm), **abduction** (towards the thumb's side; for the
-thumb: away from the palm) and **twist** (along the bone). A joint's angles are the components of its axis-angle vector along
-these axes. These are exponential coordinates, not Euler angles: the conversion is a rotation of the vector, exact both
-ways, free of singularities below half a turn and without an order of axes.
+Each finger joint has three orthonormal axes: **flexion** (towards the palm), **abduction** (towards the thumb's side;
+for the thumb: away from the palm) and **twist** (along the bone). A joint's angles are the components of its
+axis-angle vector along these axes. These are exponential coordinates, not Euler angles: the conversion is a rotation of
+the vector, exact both ways, free of singularities below half a turn and without an order of axes.
 
 A joint moves in an axis only where its range is not zero: 26 degrees of freedom in all.
 """
@@ -16,17 +16,17 @@ from hoi_ros.hand.kinematics import Kinematics
 from hoi_ros.types import Array
 
 # Degrees: (flexion), (abduction), (twist) of base, middle and end joint. The ranges are those of active motion
-# (Norkin and White, Measurement of Joint Motion, 2016), widened where recorded grasps press a finger further; the little
-# twist of the finger bases is what the oblique heads of the metacarpals add to flexion.
+# (Norkin and White, Measurement of Joint Motion, 2016), widened where recorded grasps press a finger further; the
+# little twist of the finger bases is what the oblique heads of the metacarpals add to flexion.
 _FINGER = (
-    ((-30, 100), (-25, 25), (-20, 20)),
+    ((-35, 100), (-35, 25), (-20, 20)),
     ((-10, 115), (0, 0), (0, 0)),
     ((-20, 90), (0, 0), (0, 0)),
 )
 _THUMB = (
-    ((-40, 50), (-40, 50), (-40, 50)),
-    ((-30, 80), (-20, 20), (0, 0)),
-    ((-40, 90), (0, 0), (0, 0)),
+    ((-30, 70), (-40, 50), (-30, 60)),
+    ((-40, 70), (-20, 20), (0, 0)),
+    ((-20, 90), (0, 0), (0, 0)),
 )
 
 
@@ -85,25 +85,25 @@ class Limits:
 
 def anatomical_frames(points: Array) -> Array:
     """Columns flexion, abduction, twist (15, 3, 3) at each finger joint of a flat right hand's keypoints (21, 3)."""
-    up, across = palm_axes(points)
-    # The thumb's nail looks as much back to the wrist as to the palm's side and out of its back.
-    thumb_up = up + across + np.cross(up, across)
     frames = np.empty((5, 3, 3, 3))
-    for finger, first in enumerate((5, 9, 17, 13, 1)):  # MANO order over K21
+    for finger, (first, hinge) in enumerate(zip((5, 9, 17, 13, 1), _hinges(points), strict=True)):  # MANO order
         for level in range(3):
             twist = points[first + level + 1] - points[first + level]
             twist = twist / np.linalg.norm(twist)
-            flexion = np.cross(thumb_up if first == 1 else up, twist)
+            flexion = hinge - twist * (hinge @ twist)
             flexion = flexion / np.linalg.norm(flexion)
             frames[finger, level] = np.stack([flexion, np.cross(twist, flexion), twist], axis=1)
     return frames.reshape(15, 3, 3)
 
 
-def palm_axes(points: Array) -> tuple[Array, Array]:
-    """Unit vectors of a right palm's keypoints (21, 3): out of its back, and across it from little to index."""
+def _hinges(points: Array) -> Array:
+    """Directions (5, 3) of the flexion axes: index, middle, little, ring, thumb."""
+    # Fingers bend about the line of the knuckles, which arches over the palm.
+    index, middle, ring, little = -np.gradient(points[[5, 9, 13, 17]], axis=0)
+    # The thumb's nail looks as much back to the wrist as to the palm's side and out of its back.
     forward = points[9] - points[0]
-    across = points[5] - points[17]
-    up = np.cross(forward, across)
-    up = up / np.linalg.norm(up)
-    across = np.cross(up, forward)
-    return up, across / np.linalg.norm(across)
+    forward = forward / np.linalg.norm(forward)
+    back = np.cross(forward, points[5] - points[17])
+    back = back / np.linalg.norm(back)
+    nail = back + np.cross(back, forward) - forward
+    return np.stack([index, middle, little, ring, np.cross(nail, points[2] - points[1])])

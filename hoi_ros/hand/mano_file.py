@@ -112,7 +112,7 @@ def _read_pickle(path: Path, content: bytes) -> dict[str, Array]:
     try:
         # The C unpickler reserves memory up to the largest memo index before it looks at anything else.
         for opcode, argument, _ in pickletools.genops(content):
-            if opcode.name in ("PUT", "BINPUT", "LONG_BINPUT") and argument > len(content):
+            if opcode.name in ("PUT", "BINPUT", "LONG_BINPUT") and int(argument or 0) > len(content):
                 raise Refused(Reason.HAND_MODEL, f"{path} is not a MANO file: memo index {argument}")
         root = _AllowList(BytesIO(content), encoding="latin1").load()
         if not isinstance(root, dict):
@@ -171,7 +171,8 @@ def _dense(state: dict[str, Any]) -> Array:
     if (rows, columns) != _SHAPES["J_regressor"] or len(starts) != columns + 1:
         raise ValueError(f"sparse matrix of shape {(rows, columns)}")
     dense = np.zeros((rows, columns))
-    np.add.at(dense, (indices, np.repeat(np.arange(columns), np.diff(starts.astype(np.int64)))), data)
+    columns_of = np.repeat(np.arange(columns), np.diff(starts.astype(np.int64)))
+    np.add.at(dense, (indices.astype(np.int64), columns_of), data)
     return dense
 
 

@@ -1,6 +1,6 @@
 """What may be known of a hand's 21 keypoints, as residual terms of the solver.
 
-An observation says where keypoints were seen and how well: ``target`` (21, K) for one hand or (B, 21, K) for a batch, and
+An observation says where keypoints were seen and how well: ``target`` (21, K) for one hand, (B, 21, K) for a batch, and
 
 - ``confidence`` (21,) or (B, 21), 0..1: divides the variance; at 0 the target is not looked at and may be NaN,
 - ``sigma``: standard deviation at confidence 1, in the target's unit: one number, (21,) or (21, K),
@@ -8,17 +8,18 @@ An observation says where keypoints were seen and how well: ``target`` (21, K) f
 - ``outlier``: distance in standard deviations from which a keypoint's pull fades; infinite for plain least squares,
 - ``kernel``: how it fades: ``huber`` keeps a constant pull, ``geman`` lets go of the keypoint.
 
-All are checked when a solve begins: Refused(KEYPOINTS) for wrong shapes, for non-finite targets of positive confidence, for
-confidences outside 0..1, for sigmas that are not positive and for fewer than three known keypoints.
+All are checked when a solve begins: Refused(KEYPOINTS) for wrong shapes, for non-finite targets of positive confidence,
+for confidences outside 0..1, for sigmas that are not positive and for fewer than three known keypoints.
 """
 
 from __future__ import annotations
 
 from copy import copy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import ClassVar, Literal, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hoi_ros.refusals import Reason, Refused
 from hoi_ros.types import Array, Intrinsics
@@ -43,7 +44,7 @@ class Observation:
         """What would be seen (B, 21, K) of keypoints (B, 21, 3) m."""
         return points
 
-    def derive(self, points: Array, jacobian: Array) -> Array:
+    def derive(self, points: Array, jacobian: Array) -> Array:  # noqa: ARG002
         """Derivative (B, 21, K, N) of what would be seen, from that of the keypoints (B, 21, 3, N)."""
         return jacobian
 
@@ -58,6 +59,8 @@ class Observation:
 @dataclass(frozen=True)
 class Points(Observation):
     """Keypoints in space (21, 3), m."""
+
+    sigma: float | Array = 0.001
 
 
 @dataclass(frozen=True)
@@ -76,7 +79,7 @@ class Pixels(Observation):
     """Keypoints in a picture (21, 2), px, of a pinhole camera."""
 
     sigma: float | Array = 4.0
-    intrinsics: Intrinsics = Intrinsics(1.0, 1.0, 0.0, 0.0)
+    intrinsics: Intrinsics = field(kw_only=True)
 
     dimensions: ClassVar[int] = 2
 
@@ -112,7 +115,7 @@ class Depths(Observation):
         """The keypoints' z."""
         return points[..., 2:]
 
-    def derive(self, points: Array, jacobian: Array) -> Array:
+    def derive(self, points: Array, jacobian: Array) -> Array:  # noqa: ARG002
         """The z rows."""
         return jacobian[..., 2:, :]
 
@@ -122,9 +125,9 @@ class Depths(Observation):
 
 
 class Term:
-    """A checked observation of a batch: residuals in standard deviations. ``target`` (B, 21, K), ``confidence`` (B, 21).
+    """A checked observation of a batch, with residuals in standard deviations.
 
-    ``single`` says that it was given without a batch axis.
+    ``target`` (B, 21, K), ``confidence`` (B, 21); ``single`` says that it was given without a batch axis.
     """
 
     def __init__(self, kind: Observation) -> None:
@@ -143,7 +146,7 @@ class Term:
             ray = (self._whitening @ self.target[..., None])[..., 0]
             self._ray = ray / np.linalg.norm(ray, axis=(1, 2), keepdims=True)
 
-    def take(self, rows: Array) -> Term:
+    def take(self, rows: NDArray[np.int64]) -> Term:
         """The same term for some hands of the batch."""
         part = copy(self)
         for name in ("target", "confidence", "_whitening", "_share", "_ray"):
