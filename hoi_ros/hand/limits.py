@@ -103,7 +103,13 @@ def _hinges(points: Array) -> Array:
     # The thumb's nail looks as much back to the wrist as to the palm's side and out of its back.
     forward = points[9] - points[0]
     forward = forward / np.linalg.norm(forward)
-    back = np.cross(forward, points[5] - points[17])
-    back = back / np.linalg.norm(back)
+    back = palm_back(points)
     nail = back + np.cross(back, forward) - forward
     return np.stack([index, middle, little, ring, np.cross(nail, points[2] - points[1])])
+
+
+def palm_back(points: Array) -> Array:
+    """Unit vector out of the back of a right hand's palm, from its keypoints (21, 3)."""
+    back = np.cross(points[9] - points[0], points[5] - points[17])
+    unit: Array = back / np.linalg.norm(back)
+    return unit
