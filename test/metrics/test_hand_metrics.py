@@ -64,7 +64,7 @@ def hand(keypoints: np.ndarray, side: str = "right") -> HandPose:
 
 def test_score_counts_missing_pictures_and_takes_the_nearest_hand():
     truth = TRUTH[0] + [0.0, 0.0, 0.5]
-    near, far = hand(truth + [0.0, 0.002, 0.0]), hand(truth + [0.3, 0.0, 0.0], "left")
+    near, far = hand(truth + np.array([0.0, 0.002, 0.0])), hand(truth + np.array([0.3, 0.0, 0.0]), "left")
     figures = hands.score_hands([([far, near], truth, CAMERA), ([], truth, CAMERA)])
     assert (figures["frames"], figures["found"], figures["sides"]) == (2, 1, {"right": 1})
     assert figures["mpjpe_mm"] == pytest.approx(2.0)

@@ -17,22 +17,26 @@ from hoi_ros.methods.landmarks.detector import Detection
 from hoi_ros.methods.landmarks.skin import JOINTS, MIDDLES, Probes, Skin, sample_depth
 from hoi_ros.types import Array, CameraFrame, Intrinsics
 
-PIXEL_SIGMA = 0.025  # of the hand's size in the picture: MediaPipe's own error, some 5 px on a hand of 200 px
+PIXEL_SIGMA = 0.02  # of the hand's size in the picture, an axis: MediaPipe's own error, some 5 px on a hand of 250 px
 PIXEL_OUTLIER = 3.0  # sigmas, beyond which a pixel is taken for a mix-up of fingers
 OUTSIDE_CONFIDENCE = 0.1  # of pixels that MediaPipe guesses beyond the picture's edge
-RELATIVE_SIGMA = 0.02  # m: MediaPipe's world landmarks, whose tilt is off by up to 20 degrees (0.35 rad x 60 mm)
+# m: MediaPipe's world landmarks tilt by up to 20 degrees, 20 mm at the ends of a hand. That error is common to all, so 21
+# keypoints tell no more than three do: it counts sqrt(21 / 3) times.
+RELATIVE_SIGMA = 0.02 * np.sqrt(7.0)
 DEPTH_SIGMA = 0.003  # m: noise of depth cameras at arm's length, 0.5 % of the range
 THICKNESS_SIGMA = 0.4  # of the thickness of the flesh: how much people differ, and how it bulges when the hand closes
+PALM_SIGMA = 0.01  # m: where the palm's joints lie, while nothing is known of its pose
 FINGERTIPS = np.arange(4, 21, 4)
 PALM = np.array([0, 1, 5, 9, 13, 17])
 
-# Angles are spread over their anatomical ranges as a normal distribution whose range is +-1.4 sigma.
-POSE_SIGMA = 0.7  # half ranges
-SHAPE_SIGMA = 1.0
-# How a hand at work moves: fingers 6 rad/s, the palm's depth 0.15 m/s (which is 2 rad/s of tilt). Without the latter a
-# single picture cannot tell a near small hand from a far large one.
-FINGER_SPEED = 6.0  # rad/s
-PALM_SPEED = 0.15  # m/s
+POSE_SIGMA = 0.7  # half ranges: angles are spread over their anatomical ranges, which hold +-1.4 sigma of them
+SHAPE_SIGMA = 1.0  # standard shapes
+# How a hand at work moves: fingers 12 rad/s at their quickest, the palm 0.2 m/s along the optical axis. Without the latter
+# a single picture cannot tell a near small hand from a far large one.
+FINGER_SPEED = 12.0  # rad/s
+PALM_SPEED = 0.2  # m/s
+FRAME_TIME = 1.0 / 30.0  # s, for which the change of the pose is believed
+MISFIT = 1.5  # rms of all residuals, in sigmas: a followed fit this bad is stuck in a wrong pose
 LONGEST_STEP = 0.1  # s: after a longer gap nothing is said about motion
 
 
@@ -52,9 +56,9 @@ class Placement:
         self._model = model
         self._joints, self._middles = Probes(model, JOINTS), Probes(model, MIDDLES)
         still = Priors(pose=POSE_SIGMA, betas=SHAPE_SIGMA)
-        moving = Priors(pose=POSE_SIGMA, betas=SHAPE_SIGMA, pose_change=FINGER_SPEED / 30.0)
+        moving = Priors(pose=POSE_SIGMA, betas=SHAPE_SIGMA, pose_change=FINGER_SPEED * FRAME_TIME)
         self._free = HandSolver(model, priors=still)
-        self._tracking = HandSolver(model, priors=moving, iterations=8)
+        self._tracking = HandSolver(model, priors=moving, iterations=4)
 
     def fit(self, detection: Detection, frame: CameraFrame, past: Past | None, flipped: bool) -> HandFit:
         """Parameters of the right hand model for ``detection``; ``flipped`` where that mirrors ``frame``.
@@ -70,7 +74,11 @@ class Placement:
         # Six keypoints say together what one speed does.
         slow = Depths(past.fit.keypoints[:, 2], palm, PALM_SPEED * past.dt * np.sqrt(len(PALM)))
         surface = self._surface(past.fit, frame, flipped)
-        return self._tracking.solve(observations=[*seen, *surface, slow], initial=past.fit, betas=past.betas)
+        fit = self._tracking.solve(observations=[*seen, *surface, slow], initial=past.fit, betas=past.betas)
+        if fit.residual < MISFIT:
+            return fit
+        fresh = self.fit(detection, frame, None, flipped)
+        return fresh if fresh.residual < fit.residual else fit
 
     def visible(self, fit: HandFit, frame: CameraFrame, flipped: bool) -> Array:
         """Whether (21,) nothing is seen in front of each keypoint of ``fit``."""
@@ -94,8 +102,8 @@ class Placement:
         known = np.isin(np.arange(21), PALM) & np.isfinite(depths)
         if known.sum() < 3:
             return None
-        known &= np.abs(offset - np.median(offset[known])) < 2.0 * RELATIVE_SIGMA
-        return None if known.sum() < 3 else Depths(depths, known.astype(float), 0.5 * RELATIVE_SIGMA)
+        known &= np.abs(offset - np.median(offset[known])) < 4.0 * PALM_SIGMA
+        return None if known.sum() < 3 else Depths(depths, known.astype(float), PALM_SIGMA)
 
     def _refined(
         self, fit: HandFit, seen: list[Observation], frame: CameraFrame, flipped: bool, betas: Array | None = None

@@ -1,12 +1,12 @@
 """Where a depth camera should see the skin over the skeleton, and how far off the depth is from that.
 
-The hand is probed at its joints and halfway along its bones. From each probe the model's own mesh tells how far the skin
-is in any direction, so the offset of joint and skin is not one number: 6 mm on a finger, 20 mm at the ball of the thumb.
+The hand is probed at its joints and halfway along its bones. From each probe the model's own mesh tells how far the
+skin is in any direction, so the offset of joint and skin is not one number: 6 mm on a finger, 20 mm at the thumb's ball.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import product
 from typing import ClassVar, Self
 
@@ -78,6 +78,7 @@ class Skin(Observation):
     front: float = 0.012  # m, about a finger's thickness: nearer than this is another finger
     back: float = 0.04  # m
     flipped: bool = False  # the hand lives in the mirror image of the picture
+    _last: dict[str, Array] = field(default_factory=dict, init=False, repr=False)
 
     dimensions: ClassVar[int] = 1
 
@@ -97,6 +98,11 @@ class Skin(Observation):
 
     def gaps(self, points: Array) -> Array:
         """Seen minus expected depth of the skin (B, 21) m; ``back`` where no depth is known."""
+        if self._last.get("points") is not points:  # a residual and its derivative are taken at the same points
+            self._last.update(points=points, gaps=self._gaps(points))
+        return self._last["gaps"]
+
+    def _gaps(self, points: Array) -> Array:
         centres = self.probes.centres(points)
         if self.flipped:
             centres = centres * np.array([-1.0, 1.0, 1.0])
@@ -109,12 +115,12 @@ class Skin(Observation):
 def sample_depth(depth: NDArray[np.float32], pixels: Array, expected: Array, reach: float = 0.15) -> Array:
     """Depth (...) m of the surface at pixels (..., 2), NaN where none lies within ``reach`` m of ``expected`` (...).
 
-    Of the known depths in a window of 5 x 5 the near surface counts (a finger's edge, not the background), as the median
-    of what lies within 10 mm of the window's lower fifth (holes and single flying pixels do not matter).
+    Of the known depths in a window of 5 x 5 the near surface counts (a finger's edge, not the background): the median of
+    what lies within 10 mm of the window's lower fifth (holes and single flying pixels do not matter).
     """
     height, width = depth.shape
     around = np.arange(-2, 3)
-    centre = np.rint(np.clip(np.nan_to_num(pixels, nan=-1e4), -1e4, 1e5)).astype(np.int64)
+    centre = np.rint(np.clip(pixels, -1e4, 1e5)).astype(np.int64)
     columns = centre[..., 0, None, None] + around
     rows = centre[..., 1, None, None] + around[:, None]
     inside = (columns >= 0) & (columns < width) & (rows >= 0) & (rows < height)
