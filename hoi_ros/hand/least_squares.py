@@ -17,6 +17,7 @@ BETAS_RANGE = 4.0
 """Shape coefficients stay within this many standard shapes."""
 
 _AT_REST = 5e-5  # m: a step that moves no keypoint further ends the solve
+_PIECE = 32  # hands of a batch solved together
 _LEAST_GAIN = 1e-4  # and so does one that lowers the cost by a smaller share
 
 
@@ -47,6 +48,10 @@ class State:
     def take(self, rows: NDArray[np.int64]) -> State:
         """Some hands of the batch."""
         return State(self.root[rows], self.wrist[rows], self.values[rows])
+
+    def put(self, rows: NDArray[np.int64], part: State) -> None:
+        """Replace some hands of the batch."""
+        self.root[rows], self.wrist[rows], self.values[rows] = part.root, part.wrist, part.values
 
 
 @dataclass(frozen=True)
@@ -125,36 +130,61 @@ class Problem:
 
 
 def descend(problem: Problem, state: State, most_iterations: int) -> tuple[State, NDArray[np.int64]]:
-    """The state of least cost near ``state``, and the iterations (B,) it took."""
+    """The state of least cost near ``state``, and the iterations (B,) it took.
+
+    Large batches go in pieces that stay in the processor's cache.
+    """
     count = len(state.wrist)
-    damping = np.full(count, 1e-3)
+    state = State(state.root.copy(), state.wrist.copy(), state.values.copy())
     iterations = np.zeros(count, dtype=np.int64)
-    running = np.ones(count, dtype=bool)
-    at = problem.evaluate(state)
-    fresh = False
-    while running.any() and iterations.max() < most_iterations:
-        if not fresh:
-            normal, gradient, jacobian = problem.normal_equations(state, at)
-            diagonal = np.einsum("bii->bi", normal)
-            scale = diagonal + 1e-6
+    for first in range(0, count, _PIECE):
+        rows = np.arange(first, min(first + _PIECE, count))
+        whole = len(rows) == count
+        part = problem if whole else problem.take(rows)
+        _descend(part, state, rows, np.full(len(rows), 1e-3), iterations, most_iterations)
+    return state, iterations
+
+
+def _descend(
+    problem: Problem,
+    state: State,
+    rows: NDArray[np.int64],
+    damping: Array,
+    iterations: NDArray[np.int64],
+    most_iterations: int,
+) -> None:
+    """Bring ``rows`` of ``state`` to rest in place; ``problem`` and ``damping`` are theirs alone."""
+    here = state.take(rows)
+    at = problem.evaluate(here)
+    running = np.ones(len(rows), dtype=bool)
+    moved = True
+    while running.any() and iterations[rows].max() < most_iterations:
+        if moved:
+            normal, gradient, jacobian = problem.normal_equations(here, at)
+            scale = np.einsum("bii->bi", normal) + 1e-6
         damped = normal.copy()
-        np.einsum("bii->bi", damped)[:] = diagonal + damping[:, None] * scale
-        step = bounded_step(damped, gradient, *problem.room(state))
-        trial = state.moved(step, problem.lower, problem.upper)
+        np.einsum("bii->bi", damped)[:] += damping[:, None] * scale
+        step = bounded_step(damped, gradient, *problem.room(here))
+        trial = here.moved(step, problem.lower, problem.upper)
         there = problem.evaluate(trial)
-        iterations += running
+        iterations[rows] += running
         better = running & (there.cost <= at.cost)
         motion = np.abs(jacobian @ step[..., None]).max(axis=(1, 2))
         resting = (motion < _AT_REST) | (better & (at.cost - there.cost < _LEAST_GAIN * at.cost))
         damping = np.where(better, np.maximum(damping * 0.1, 1e-7), damping * 8.0)
         running &= ~resting & (damping < 1e6)
-        fresh = not better.any()
+        moved = bool(better.any())
         if better.all():
-            state, at = trial, there
-        elif not fresh:
-            state = state.where(better, trial)
-            at = problem.evaluate(state)
-    return state, iterations
+            here, at = trial, there
+        elif moved:
+            here = here.where(better, trial)
+            at = problem.evaluate(here)
+        if 0 < running.sum() <= len(rows) // 2:
+            break
+    state.put(rows, here)
+    if running.any() and not running.all():
+        left = np.flatnonzero(running)
+        _descend(problem.take(left), state, rows[left], damping[left], iterations, most_iterations)
 
 
 def bounded_step(normal: Array, gradient: Array, lower: Array, upper: Array) -> Array:

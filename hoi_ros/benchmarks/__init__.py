@@ -1,0 +1,1 @@
+"""Measurements beside peers, each with the definition of what it measures."""
