@@ -9,7 +9,7 @@ An observation says where keypoints were seen and how well: ``target`` (21, K) f
 - ``kernel``: how it fades: ``huber`` keeps a constant pull, ``geman`` lets go of the keypoint.
 
 All are checked when a solve begins: Refused(KEYPOINTS) for wrong shapes, for non-finite targets of positive confidence,
-for confidences outside 0..1, for sigmas that are not positive and for fewer than three known keypoints.
+for confidences outside 0..1, for sigmas that are not positive and for fewer than three known keypoints (depths: none).
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ class Observation:
     kernel: Literal["huber", "geman"] = "huber"
 
     dimensions: ClassVar[int] = 3
+    least_known: ClassVar[int] = 3
 
     def predict(self, points: Array) -> Array:
         """What would be seen (B, 21, K) of keypoints (B, 21, 3) m."""
@@ -110,6 +111,7 @@ class Depths(Observation):
     relative: bool = False
 
     dimensions: ClassVar[int] = 1
+    least_known: ClassVar[int] = 0
 
     def predict(self, points: Array) -> Array:
         """The keypoints' z."""
@@ -138,7 +140,7 @@ class Term:
         self._centred = isinstance(kind, Relative) or (isinstance(kind, Depths) and kind.relative)
         # Weight of each keypoint in the common offset that a relative observation leaves open.
         share = np.einsum("bpkl,bpkl->bp", self._whitening, self._whitening)
-        self._share = (share / share.sum(axis=1, keepdims=True))[:, None]
+        self._share = (share / np.maximum(share.sum(axis=1, keepdims=True), 1e-12))[:, None]
         if self._centred:
             self.target = self.target - (self._share @ self.target)
         self._ray: Array | None = None
@@ -213,8 +215,10 @@ def _checked(kind: Observation) -> tuple[Array, Array, bool]:
         hand, keypoint = np.argwhere(bad)[0]
         raise Refused(Reason.KEYPOINTS, f"{bad.sum()} keypoints are not finite, first {keypoint} of hand {hand}")
     fewest = known.sum(axis=1).min()
-    if fewest < 3:
-        raise Refused(Reason.KEYPOINTS, f"only {fewest} of 21 keypoints have a confidence above 0; 3 are needed")
+    if fewest < kind.least_known:
+        raise Refused(
+            Reason.KEYPOINTS, f"only {fewest} of 21 keypoints have a confidence above 0; {kind.least_known} are needed"
+        )
     return np.where(known[..., None], target, 0.0), confidence, single
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import numpy as np
 
 from hoi_ros.hand import rotations
@@ -82,7 +84,7 @@ class Start:
 def guessed_points(terms: list[Term], lengths: Array) -> tuple[Array, Array]:
     """Keypoints in space (B, 21, 3) m that the observations suggest, with confidences (B, 21).
 
-    In this order: points as seen; relative points placed by pixels, and by depths where given; pixels lifted by depths.
+    In this order: points as seen; relative points placed by pixels and depths where given; pixels lifted by depths.
     ``lengths`` (20,) m are those of the model's bones, for what the observations leave open in scale.
     Raises Refused(KEYPOINTS) where they leave a hand open in space.
     """
@@ -101,44 +103,39 @@ def guessed_points(terms: list[Term], lengths: Array) -> tuple[Array, Array]:
 
 def _rays(pixels: Term) -> Array:
     """Points (B, 21, 3) at unit depth."""
-    assert isinstance(pixels.kind, Pixels)
-    camera = pixels.kind.intrinsics
+    camera = cast(Pixels, pixels.kind).intrinsics
     flat = (pixels.target - [camera.cx, camera.cy]) / [camera.fx, camera.fy]
     return np.concatenate([flat, np.ones_like(flat[..., :1])], axis=-1)
 
 
 def _placed(relative: Term, pixels: Term | None, depths: Term | None, lengths: Array) -> tuple[Array, Array]:
-    assert isinstance(relative.kind, Relative)
     points, confidence = relative.target, relative.confidence
-    if relative.kind.scale_free:
+    if cast(Relative, relative.kind).scale_free:
         seen = np.linalg.norm(points[:, 1:] - points[:, BONES], axis=2)
         weights = confidence[:, 1:] * confidence[:, BONES]
         points = points * ((weights @ lengths) / np.maximum((weights * seen).sum(axis=1), 1e-9))[:, None, None]
-    if pixels is None:
-        return points, confidence
-    # A ray through (x, y) demands X + tx = x (Z + tz), and so for y: linear in the translation.
-    rays = _rays(pixels)
-    rows = np.zeros((*rays.shape[:2], 2, 3))
-    rows[..., :2] = np.eye(2)
-    rows[..., 2] = -rays[..., :2]
-    right = rays[..., :2] * points[..., 2:] - points[..., :2]
-    weights = (pixels.confidence * confidence)[..., None, None]
-    normal = np.einsum("bpki,bpkj->bij", weights * rows, rows) + 1e-9 * np.eye(3)
-    shift = np.linalg.solve(normal, np.einsum("bpki,bpk->bi", weights * rows, right)[..., None])[..., 0]
-    if depths is not None and not (isinstance(depths.kind, Depths) and depths.kind.relative):
-        weights = depths.confidence * confidence
-        shift[:, 2] = (weights * (depths.target - points[..., 2:])[..., 0]).sum(axis=1) / weights.sum(axis=1)
-        normal[:, 2] = np.array([0.0, 0.0, 1.0])
-        normal_right = np.einsum("bpki,bpk->bi", (pixels.confidence * confidence)[..., None, None] * rows, right)
-        normal_right[:, 2] = shift[:, 2]
-        shift = np.linalg.solve(normal, normal_right[..., None])[..., 0]
+    # Linear in the translation: a ray through (x, y) demands X + tx = x (Z + tz), and so for y; a depth, Z + tz = z.
+    rows, right = np.zeros((*points.shape[:2], 3, 3)), np.zeros((*points.shape[:2], 3))
+    weights = np.zeros((*points.shape[:2], 3))
+    if pixels is not None:
+        rays = _rays(pixels)
+        rows[..., :2, :2] = np.eye(2)
+        rows[..., :2, 2] = -rays[..., :2]
+        right[..., :2] = rays[..., :2] * points[..., 2:] - points[..., :2]
+        weights[..., :2] = (pixels.confidence * confidence)[..., None]
+    if depths is not None and not cast(Depths, depths.kind).relative:
+        rows[..., 2, 2] = 1.0
+        right[..., 2] = (depths.target - points[..., 2:])[..., 0]
+        weights[..., 2] = depths.confidence * confidence
+    weighted = weights[..., None] * rows
+    normal = np.einsum("bpki,bpkj->bij", weighted, rows) + 1e-9 * np.eye(3)
+    shift = np.linalg.solve(normal, np.einsum("bpki,bpk->bi", weighted, right)[..., None])[..., 0]
     return points + shift[:, None], confidence
 
 
 def _lifted(pixels: Term, depths: Term, lengths: Array) -> tuple[Array, Array]:
     rays, confidence = _rays(pixels), pixels.confidence * depths.confidence
-    assert isinstance(depths.kind, Depths)
-    if not depths.kind.relative:
+    if not cast(Depths, depths.kind).relative:
         return rays * depths.target, confidence
     # The offset at which bones have the model's lengths in the mean: |offset a + b| = length, by Newton from far away.
     lifted = rays * depths.target
