@@ -21,6 +21,10 @@ from hoi_ros.types import Array, Side
 # keypoints of two hands that touch, or even clasp, are farther apart.
 DUPLICATE_DISTANCE = 0.2
 
+# MediaPipe's fingertip is the middle of the rounded end, ours the end itself, a radius of 7 mm (9 mm on the thumb)
+# farther: its last bone is 0.76 of ours.
+LAST_BONE = 0.76
+
 
 @dataclass(frozen=True)
 class Detection:
@@ -38,9 +42,13 @@ class Detection:
 
 
 class Detector:
-    """Detects hands, then follows them from picture to picture (so `detect` wants them in order)."""
+    """Detects hands, then follows them from picture to picture (so `detect` wants them in order).
 
-    def __init__(self, max_hands: int, min_score: float) -> None:
+    It loads its models on ``sample`` (H, W, 3), a picture of a hand.
+    """
+
+    def __init__(self, max_hands: int, min_score: float, sample: NDArray[np.uint8]) -> None:
+        self._sample = sample
         with _quiet():
             from mediapipe.python.solutions.hands import Hands
 
@@ -63,7 +71,8 @@ class Detector:
             side: Side = "right" if sides.classification[0].label == "Left" else "left"
             pixels = np.array([(p.x * width, p.y * height) for p in picture.landmark]) - 0.5
             relative = np.array([(p.x, p.y, p.z) for p in world.landmark])
-            detection = Detection(side, float(sides.classification[0].score), pixels, relative)
+            score = float(sides.classification[0].score)
+            detection = Detection(side, score, to_the_end(pixels), to_the_end(relative))
             if np.isfinite(pixels).all() and np.isfinite(relative).all() and detection.size > 0.0:
                 detections.append(detection)
         return without_duplicates(detections)
@@ -79,8 +88,16 @@ class Detector:
         self._hands.close()
 
     def _warm_up(self) -> None:
-        """Load the models now rather than in the first picture: a black picture leaves no trace in the tracker."""
-        self._hands.process(np.zeros((64, 64, 3), np.uint8))
+        """Load the models now rather than in the first pictures, then lose the sample's hand on a black one."""
+        self._hands.process(self._sample)
+        self._hands.process(np.zeros_like(self._sample))
+
+
+def to_the_end(points: Array) -> Array:
+    """MediaPipe's keypoints (21, K) with fingertips where the fingers end."""
+    moved = points.copy()
+    moved[4::4] = points[3::4] + (points[4::4] - points[3::4]) / LAST_BONE
+    return moved
 
 
 def without_duplicates(detections: list[Detection]) -> list[Detection]:

@@ -12,6 +12,7 @@ from hoi_ros.methods.landmarks.detector import Detection, Detector
 from hoi_ros.methods.landmarks.frame_checks import check_frame
 from hoi_ros.methods.landmarks.one_euro import OneEuro
 from hoi_ros.methods.landmarks.placement import PIXEL_SIGMA, Past, Placement, inside
+from hoi_ros.methods.landmarks.portrait import portrait
 from hoi_ros.methods.landmarks.tracks import Track, Tracker
 from hoi_ros.parameters import Parameters
 from hoi_ros.refusals import Reason, Refused
@@ -20,7 +21,7 @@ from hoi_ros.types import Array, CameraFrame, HandPose, Intrinsics
 LEAST_INSIDE = 11  # keypoints in the picture, the greater half: with fewer there is no hand to follow
 BORDER = 0.15  # of the hand's size: a hand last seen this near the picture's edge has left through it
 SHAPE_MEMORY = 0.05  # share of a new picture in the shape of a hand
-HIDDEN_CONFIDENCE = 0.5  # of keypoints that something else is in front of
+BLIND_CONFIDENCE = 0.5  # of keypoints whose depth nothing tells: no depth, or something else in front
 MIX_UP = 2.0  # sigmas of a pixel at which a keypoint is trusted by 1/e
 
 
@@ -35,7 +36,7 @@ class LandmarksEstimator:
     def __init__(self, parameters: Parameters, model: HandModel) -> None:
         self._model = model
         self._smoothing = parameters.smoothing
-        self._detector = Detector(parameters.max_hands, parameters.min_score)
+        self._detector = Detector(parameters.max_hands, parameters.min_score, portrait(model))
         self._placement = Placement(model)
         self._tracker = Tracker(lambda: OneEuro(parameters.smoothing_min_cutoff, parameters.smoothing_beta))
 
@@ -106,11 +107,13 @@ class LandmarksEstimator:
     def _confidence(self, seen: Detection, fit: HandFit, frame: CameraFrame, left: bool) -> Array:
         """How far (21,) each keypoint is to be trusted, 0..1.
 
-        The fit and MediaPipe's pixel agree (a Gaussian of their distance), and nothing is seen in front of it.
+        The fit agrees with MediaPipe's pixel (a Gaussian of their distance), and the depth shows its skin where it
+        should. In the recorded hand of the README, 9 of 10 keypoints above 0.9 are within 10 mm of the truth.
         """
         miss = np.linalg.norm(frame.intrinsics.project(fit.keypoints) - seen.pixels, axis=1)
         agree = np.exp(-((miss / (MIX_UP * PIXEL_SIGMA * seen.size)) ** 2))
-        return agree * np.where(self._placement.visible(fit, frame, left), 1.0, HIDDEN_CONFIDENCE)
+        confidence: Array = agree * np.where(self._placement.touched(fit, frame, left), 1.0, BLIND_CONFIDENCE)
+        return confidence
 
 
 def _mirrored(detection: Detection, camera: Intrinsics) -> Detection:

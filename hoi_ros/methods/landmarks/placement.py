@@ -20,8 +20,8 @@ from hoi_ros.types import Array, CameraFrame, Intrinsics
 PIXEL_SIGMA = 0.02  # of the hand's size in the picture, an axis: MediaPipe's own error, some 5 px on a hand of 250 px
 PIXEL_OUTLIER = 3.0  # sigmas, beyond which a pixel is taken for a mix-up of fingers
 OUTSIDE_CONFIDENCE = 0.1  # of pixels that MediaPipe guesses beyond the picture's edge
-# m: MediaPipe's world landmarks tilt by up to 20 degrees, 20 mm at the ends of a hand. That error is common to all, so 21
-# keypoints tell no more than three do: it counts sqrt(21 / 3) times.
+# m: MediaPipe's world landmarks tilt by up to 20 degrees, 20 mm at the ends of a hand. That error is common to all, so
+# 21 keypoints tell no more than three do: it counts sqrt(21 / 3) times.
 RELATIVE_SIGMA = 0.02 * np.sqrt(7.0)
 DEPTH_SIGMA = 0.003  # m: noise of depth cameras at arm's length, 0.5 % of the range
 THICKNESS_SIGMA = 0.4  # of the thickness of the flesh: how much people differ, and how it bulges when the hand closes
@@ -31,8 +31,8 @@ PALM = np.array([0, 1, 5, 9, 13, 17])
 
 POSE_SIGMA = 0.7  # half ranges: angles are spread over their anatomical ranges, which hold +-1.4 sigma of them
 SHAPE_SIGMA = 1.0  # standard shapes
-# How a hand at work moves: fingers 12 rad/s at their quickest, the palm 0.2 m/s along the optical axis. Without the latter
-# a single picture cannot tell a near small hand from a far large one.
+# How a hand at work moves: fingers 12 rad/s at their quickest, the palm 0.2 m/s along the optical axis. Without the
+# latter a single picture cannot tell a near small hand from a far large one.
 FINGER_SPEED = 12.0  # rad/s
 PALM_SPEED = 0.2  # m/s
 FRAME_TIME = 1.0 / 30.0  # s, for which the change of the pose is believed
@@ -80,12 +80,15 @@ class Placement:
         fresh = self.fit(detection, frame, None, flipped)
         return fresh if fresh.residual < fit.residual else fit
 
-    def visible(self, fit: HandFit, frame: CameraFrame, flipped: bool) -> Array:
-        """Whether (21,) nothing is seen in front of each keypoint of ``fit``."""
+    def touched(self, fit: HandFit, frame: CameraFrame, flipped: bool) -> Array:
+        """Whether (21,) the depth shows the skin over each keypoint of ``fit`` where it should be."""
         if frame.depth is None:
-            return np.ones(21, dtype=bool)
-        skin = self._surface(fit, frame, flipped)[0]
-        return skin.gaps(fit.keypoints[None])[0] > -skin.front
+            return np.zeros(21, dtype=bool)
+        joints, middles = self._surface(fit, frame, flipped)
+        gaps = joints.gaps(fit.keypoints[None])[0]
+        gaps[FINGERTIPS] = middles.gaps(fit.keypoints[None])[0, FINGERTIPS]
+        touched: Array = np.abs(gaps) < joints.front
+        return touched
 
     def _first(self, detection: Detection, frame: CameraFrame, seen: list[Observation], flipped: bool) -> HandFit:
         """A fit without fingers in the depth: which of them is seen where is known only once the pose is."""

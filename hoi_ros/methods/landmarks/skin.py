@@ -1,7 +1,7 @@
 """Where a depth camera should see the skin over the skeleton, and how far off the depth is from that.
 
 The hand is probed at its joints and halfway along its bones. From each probe the model's own mesh tells how far the
-skin is in any direction, so the offset of joint and skin is not one number: 6 mm on a finger, 20 mm at the thumb's ball.
+skin is in any direction, so the offset of joint and skin is not one number: 6 mm on a finger, 20 mm at the wrist.
 """
 
 from __future__ import annotations
@@ -115,8 +115,8 @@ class Skin(Observation):
 def sample_depth(depth: NDArray[np.float32], pixels: Array, expected: Array, reach: float = 0.15) -> Array:
     """Depth (...) m of the surface at pixels (..., 2), NaN where none lies within ``reach`` m of ``expected`` (...).
 
-    Of the known depths in a window of 5 x 5 the near surface counts (a finger's edge, not the background): the median of
-    what lies within 10 mm of the window's lower fifth (holes and single flying pixels do not matter).
+    Of the known depths in a window of 5 x 5 the near surface counts (a finger's edge, not the background): the median
+    of what lies within 10 mm of the window's lower fifth (holes and single flying pixels do not matter).
     """
     height, width = depth.shape
     around = np.arange(-2, 3)
