@@ -1,7 +1,7 @@
 """Anatomical limits of the finger joints, in frames taken from the hand's own rest geometry.
 
 Each finger joint has three orthonormal axes: **flexion** (towards the palm), **abduction** (towards the thumb's side;
-for the thumb: away from the palm) and **twist** (along the bone). A joint's angles are the components of its
+for the thumb: out in front of the palm) and **twist** (along the bone). A joint's angles are the components of its
 axis-angle vector along these axes. These are exponential coordinates, not Euler angles: the conversion is a rotation of
 the vector, exact both ways, free of singularities below half a turn and without an order of axes.
 

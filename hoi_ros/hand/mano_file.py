@@ -34,9 +34,9 @@ _SHAPES: dict[str, tuple[int | None, ...]] = {
     "hands_components": (45, 45),
     "hands_mean": (45,),
 }
-_NUMPY = ("numpy.core.multiarray", "numpy._core.multiarray")
 _ALLOWED = {
-    *((module, name) for module in _NUMPY for name in ("_reconstruct", "scalar")),
+    *((f"numpy.{core}.multiarray", name) for core in ("core", "_core") for name in ("_reconstruct", "scalar")),
+    *((f"numpy.{core}.numeric", "_frombuffer") for core in ("core", "_core")),
     ("numpy", "ndarray"),
     ("numpy", "dtype"),
     ("chumpy.ch", "Ch"),
@@ -79,7 +79,7 @@ def _read_npz(path: Path, content: bytes) -> dict[str, Array]:
         if size > _MOST_BYTES:
             raise Refused(Reason.FILE, f"{path} unpacks to {size} bytes; a hand file has a few million")
         with np.load(BytesIO(content), allow_pickle=False) as file:
-            return {key: file[key] for key in _SHAPES if key in file}
+            return {key: np.asarray(file[key]) for key in _SHAPES if key in file}
     except (zipfile.BadZipFile, zlib.error, EOFError, OSError, MemoryError, NotImplementedError) as error:
         raise Refused(Reason.FILE, f"{path} is damaged or truncated: {error}") from error
     except (ValueError, SyntaxError) as error:
@@ -109,11 +109,13 @@ class _AllowList(pickle.Unpickler):
 
 
 def _read_pickle(path: Path, content: bytes) -> dict[str, Array]:
+    if content[:1] in (b"\x80", b"(") and content[-1:] != pickle.STOP:
+        raise Refused(Reason.FILE, f"{path} is truncated: it does not end as a pickle does")
     try:
-        # The C unpickler reserves memory up to the largest memo index before it looks at anything else.
         for opcode, argument, _ in pickletools.genops(content):
-            if opcode.name in ("PUT", "BINPUT", "LONG_BINPUT") and int(argument or 0) > len(content):
-                raise Refused(Reason.HAND_MODEL, f"{path} is not a MANO file: memo index {argument}")
+            # Extension codes bypass find_class, and memory is reserved up to the largest memo index at once.
+            if opcode.name.startswith("EXT") or (opcode.name.endswith("PUT") and int(argument or 0) > len(content)):
+                raise Refused(Reason.HAND_MODEL, f"{path} is not a MANO file: pickle opcode {opcode.name} {argument}")
         root = _AllowList(BytesIO(content), encoding="latin1").load()
         if not isinstance(root, dict):
             raise Refused(Reason.HAND_MODEL, f"{path} is not a MANO file: it holds a {type(root).__name__}, not a dict")
@@ -121,12 +123,8 @@ def _read_pickle(path: Path, content: bytes) -> dict[str, Array]:
     except Refused as refusal:
         prefix = "" if str(path) in refusal.message else f"{path}: "
         raise Refused(refusal.reason, prefix + refusal.message) from refusal
-    except EOFError as error:
-        raise Refused(Reason.FILE, f"{path} is truncated") from error
     except Exception as error:  # a hostile stream can raise anything from the unpickler; none of it ran foreign code
-        truncated = "truncated" in str(error) or "exhausted before" in str(error) or "not enough data" in str(error)
-        reason = Reason.FILE if truncated else Reason.HAND_MODEL
-        raise Refused(reason, f"{path} is not a MANO file: {type(error).__name__}: {error}") from error
+        raise Refused(Reason.HAND_MODEL, f"{path} is not a MANO file: {type(error).__name__}: {error}") from error
 
 
 def _array(value: Any) -> Array:
@@ -136,6 +134,9 @@ def _array(value: Any) -> Array:
     if value.name == "_reconstruct":
         _, shape, dtype, fortran, data = value.state
         return np.frombuffer(_bytes(data), _dtype(dtype)).reshape(shape, order="F" if fortran else "C")
+    if value.name == "_frombuffer":
+        data, dtype, shape, order = value.arguments
+        return np.frombuffer(_bytes(data), _dtype(dtype)).reshape(shape, order=order)
     if value.name == "scalar":
         dtype, data = value.arguments
         return np.frombuffer(_bytes(data), _dtype(dtype)).reshape(())
