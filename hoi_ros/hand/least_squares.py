@@ -17,8 +17,9 @@ BETAS_RANGE = 4.0
 """Shape coefficients stay within this many standard shapes."""
 
 _AT_REST = 5e-5  # m: a step that moves no keypoint further ends the solve
-_PIECE = 32  # hands of a batch solved together
 _LEAST_GAIN = 1e-4  # and so does one that lowers the cost by a smaller share
+_PIVOTS = 8  # changes of the set of limits that bind a step
+_PIECE = 32  # hands of a batch solved together
 
 
 @dataclass(frozen=True)
@@ -190,18 +191,21 @@ def _descend(
 def bounded_step(normal: Array, gradient: Array, lower: Array, upper: Array) -> Array:
     """Minimum (B, N) of ``step normal step / 2 + gradient step`` inside a box that holds zero.
 
-    What would leave the box is set on its side and the rest is solved again, until nothing leaves it.
+    Block principal pivoting (Judice and Pires 1994): what leaves the box is set on its side, what would rather return
+    is let go, and the rest is solved again, until nothing changes.
     """
-    step = np.linalg.solve(normal, -gradient[..., None])[..., 0]
-    fixed = np.zeros(step.shape, dtype=bool)
-    for _ in range(4):
-        outside = (step < lower) | (step > upper)
-        if not outside.any():
-            return step
-        fixed |= outside
-        value = np.where(fixed, np.clip(step, lower, upper), 0.0)
-        right = np.where(fixed, value, -gradient - (normal @ value[..., None])[..., 0])
+    low, high = (lower == 0.0) & (gradient > 0.0), (upper == 0.0) & (gradient < 0.0)
+    for _ in range(_PIVOTS):
+        fixed = low | high
+        value = np.where(low, lower, np.where(high, upper, 0.0))
+        pull = -gradient - (normal @ value[..., None])[..., 0]
         reduced = np.where(fixed[:, :, None] | fixed[:, None, :], 0.0, normal)
         np.einsum("bii->bi", reduced)[fixed] = 1.0
-        step = np.linalg.solve(reduced, right[..., None])[..., 0]
+        step = np.linalg.solve(reduced, np.where(fixed, value, pull)[..., None])[..., 0]
+        slope = gradient + (normal @ step[..., None])[..., 0]
+        now_low = np.where(fixed, low & (slope >= 0.0), step < lower)
+        now_high = np.where(fixed, high & (slope <= 0.0), step > upper)
+        if np.array_equal(now_low, low) and np.array_equal(now_high, high):
+            return step
+        low, high = now_low, now_high
     return np.clip(step, lower, upper)

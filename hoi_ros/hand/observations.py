@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from hoi_ros.refusals import Reason, Refused
 from hoi_ros.types import Array, Intrinsics
 
+_FARTHEST = 1e5  # m or px
 _MIRROR = np.array([-1.0, 1.0, 1.0])
 
 
@@ -214,12 +215,15 @@ def _checked(kind: Observation) -> tuple[Array, Array, bool]:
     if bad.any():
         hand, keypoint = np.argwhere(bad)[0]
         raise Refused(Reason.KEYPOINTS, f"{bad.sum()} keypoints are not finite, first {keypoint} of hand {hand}")
+    target = np.where(known[..., None], target, 0.0)
+    if np.abs(target).max() > _FARTHEST:
+        raise Refused(Reason.KEYPOINTS, f"a keypoint lies at {np.abs(target).max():.3g}; no camera sees one so far off")
     fewest = known.sum(axis=1).min()
     if fewest < kind.least_known:
         raise Refused(
             Reason.KEYPOINTS, f"only {fewest} of 21 keypoints have a confidence above 0; {kind.least_known} are needed"
         )
-    return np.where(known[..., None], target, 0.0), confidence, single
+    return target, confidence, single
 
 
 def _whitening(kind: Observation) -> Array:
