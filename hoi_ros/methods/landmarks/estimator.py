@@ -20,7 +20,6 @@ from hoi_ros.types import Array, CameraFrame, HandPose, Intrinsics
 
 LEAST_INSIDE = 11  # keypoints in the picture, the greater half: with fewer there is no hand to follow
 BORDER = 0.15  # of the hand's size: a hand last seen this near the picture's edge has left through it
-SHAPE_MEMORY = 0.05  # share of a new picture in the shape of a hand
 BLIND_CONFIDENCE = 0.5  # of keypoints whose depth nothing tells: no depth, or something else in front
 MIX_UP = 2.0  # sigmas of a pixel at which a keypoint is trusted by 1/e
 
@@ -74,9 +73,8 @@ class LandmarksEstimator:
         left = track.side == "left"
         seen = _mirrored(track.detection, frame.intrinsics) if left else track.detection
         dt = 1e-9 * (frame.stamp_ns - track.stamp_ns)
-        past = None if track.fit is None else Past(track.fit, dt, track.betas)
+        past = None if track.fit is None else Past(track.fit, dt)
         fit = self._placement.fit(seen, frame, past, left)
-        track.betas = track.betas + SHAPE_MEMORY * (fit.betas - track.betas)
         track.fit, track.stamp_ns = fit, frame.stamp_ns
         confidence = self._confidence(seen, fit, frame, left)
         if self._smoothing:

@@ -6,7 +6,7 @@ standard deviation of something that can be measured, not a weight.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.spatial.transform import Rotation
@@ -20,10 +20,11 @@ from hoi_ros.types import Array, CameraFrame, Intrinsics
 PIXEL_SIGMA = 0.02  # of the hand's size in the picture, an axis: MediaPipe's own error, some 5 px on a hand of 250 px
 PIXEL_OUTLIER = 3.0  # sigmas, beyond which a pixel is taken for a mix-up of fingers
 OUTSIDE_CONFIDENCE = 0.1  # of pixels that MediaPipe guesses beyond the picture's edge
-# m: MediaPipe's world landmarks tilt by up to 20 degrees, 20 mm at the ends of a hand. That error is common to all, so
-# 21 keypoints tell no more than three do: it counts sqrt(21 / 3) times.
-RELATIVE_SIGMA = 0.02 * np.sqrt(7.0)
-DEPTH_SIGMA = 0.003  # m: noise of depth cameras at arm's length, 0.5 % of the range
+RELATIVE_SIGMA = 0.02  # m: MediaPipe's world landmarks, once their tilt is known
+# They tilt by up to 20 degrees, again 20 mm at the ends of a hand. That error is common to all, so 21 keypoints tell no
+# more than three do: it counts sqrt(21 / 3) times.
+TILT_SIGMA = 0.02 * np.sqrt(7.0)
+DEPTH_SIGMA = 0.006  # of the range: noise of depth cameras, 3 mm at arm's length
 THICKNESS_SIGMA = 0.4  # of the thickness of the flesh: how much people differ, and how it bulges when the hand closes
 PALM_SIGMA = 0.01  # m: where the palm's joints lie, while nothing is known of its pose
 FINGERTIPS = np.arange(4, 21, 4)
@@ -35,18 +36,21 @@ SHAPE_SIGMA = 1.0  # standard shapes
 # latter a single picture cannot tell a near small hand from a far large one.
 FINGER_SPEED = 12.0  # rad/s
 PALM_SPEED = 0.2  # m/s
+SHAPE_CHANGE = 0.5  # standard shapes a picture: a hand keeps its shape, but the flesh that shows it does not
 FRAME_TIME = 1.0 / 30.0  # s, for which the change of the pose is believed
-MISFIT = 1.5  # rms of all residuals, in sigmas: a followed fit this bad is stuck in a wrong pose
+# A followed fit is stuck in a wrong pose when its pixels are off by this many sigmas in the mean, or when the depth
+# shows the skin of fewer joints than this where it should be.
+MOST_MISS = 3.0
+LEAST_TOUCHED = 5
 LONGEST_STEP = 0.1  # s: after a longer gap nothing is said about motion
 
 
 @dataclass(frozen=True)
 class Past:
-    """What is known of a hand from earlier pictures."""
+    """The last fit of a hand."""
 
     fit: HandFit
     dt: float  # s since ``fit``
-    betas: Array  # (10,) its shape so far
 
 
 class Placement:
@@ -56,7 +60,7 @@ class Placement:
         self._model = model
         self._joints, self._middles = Probes(model, JOINTS), Probes(model, MIDDLES)
         still = Priors(pose=POSE_SIGMA, betas=SHAPE_SIGMA)
-        moving = Priors(pose=POSE_SIGMA, betas=SHAPE_SIGMA, pose_change=FINGER_SPEED * FRAME_TIME)
+        moving = replace(still, pose_change=FINGER_SPEED * FRAME_TIME, betas_change=SHAPE_CHANGE)
         self._free = HandSolver(model, priors=still)
         self._tracking = HandSolver(model, priors=moving, iterations=4)
 
@@ -69,13 +73,14 @@ class Placement:
         if past is None:
             return self._refined(self._first(detection, frame, seen, flipped), seen, frame, flipped)
         if not 0.0 < past.dt <= LONGEST_STEP:
-            return self._refined(past.fit, seen, frame, flipped, past.betas)
+            return self._refined(past.fit, seen, frame, flipped)
         palm = np.isin(np.arange(21), PALM).astype(float)
         # Six keypoints say together what one speed does.
         slow = Depths(past.fit.keypoints[:, 2], palm, PALM_SPEED * past.dt * np.sqrt(len(PALM)))
         surface = self._surface(past.fit, frame, flipped)
-        fit = self._tracking.solve(observations=[*seen, *surface, slow], initial=past.fit, betas=past.betas)
-        if fit.residual < MISFIT:
+        known = _upright(seen, past.fit) if surface else seen
+        fit = self._tracking.solve(observations=[*known, *surface, slow], initial=past.fit)
+        if not self._stuck(fit, detection, frame, flipped):
             return fit
         fresh = self.fit(detection, frame, None, flipped)
         return fresh if fresh.residual < fit.residual else fit
@@ -89,6 +94,12 @@ class Placement:
         gaps[FINGERTIPS] = middles.gaps(fit.keypoints[None])[0, FINGERTIPS]
         touched: Array = np.abs(gaps) < joints.front
         return touched
+
+    def _stuck(self, fit: HandFit, detection: Detection, frame: CameraFrame, flipped: bool) -> bool:
+        miss = np.linalg.norm(frame.intrinsics.project(fit.keypoints) - detection.pixels, axis=1).mean()
+        if miss > MOST_MISS * PIXEL_SIGMA * detection.size:
+            return True
+        return frame.depth is not None and self.touched(fit, frame, flipped).sum() < LEAST_TOUCHED
 
     def _first(self, detection: Detection, frame: CameraFrame, seen: list[Observation], flipped: bool) -> HandFit:
         """A fit without fingers in the depth: which of them is seen where is known only once the pose is."""
@@ -108,10 +119,11 @@ class Placement:
         known &= np.abs(offset - np.median(offset[known])) < 4.0 * PALM_SIGMA
         return None if known.sum() < 3 else Depths(depths, known.astype(float), PALM_SIGMA)
 
-    def _refined(
-        self, fit: HandFit, seen: list[Observation], frame: CameraFrame, flipped: bool, betas: Array | None = None
-    ) -> HandFit:
-        return self._free.solve(observations=[*seen, *self._surface(fit, frame, flipped)], initial=fit, betas=betas)
+    def _refined(self, fit: HandFit, seen: list[Observation], frame: CameraFrame, flipped: bool) -> HandFit:
+        """``fit`` with all of the depth."""
+        surface = self._surface(fit, frame, flipped)
+        known = _upright(seen, fit) if surface else seen
+        return self._free.solve(observations=[*known, *surface], initial=fit, betas=fit.betas)
 
     def _surface(self, fit: HandFit, frame: CameraFrame, flipped: bool) -> list[Skin]:
         """The skin around a pose near ``fit`` against the depth."""
@@ -122,11 +134,12 @@ class Placement:
         parts = []
         for probes, unused in ((self._joints, FINGERTIPS), (self._middles, [0])):
             thickness = probes.thickness(fit.keypoints, posed.rotations[0])
+            noise = DEPTH_SIGMA * np.abs(fit.keypoints[:, 2])
             parts.append(
                 Skin(
                     target=np.zeros((21, 1)),
                     confidence=np.where(np.isin(np.arange(21), unused), 0.0, 1.0),
-                    sigma=np.hypot(DEPTH_SIGMA, THICKNESS_SIGMA * thickness),
+                    sigma=np.hypot(noise, THICKNESS_SIGMA * thickness),
                     probes=probes,
                     thickness=thickness,
                     depth=frame.depth,
@@ -149,7 +162,15 @@ def _seen(detection: Detection, frame: CameraFrame, flipped: bool) -> list[Obser
     sigma = PIXEL_SIGMA * detection.size
     pixels = Pixels(detection.pixels, confidence, sigma, outlier=PIXEL_OUTLIER, intrinsics=frame.intrinsics)
     relative = detection.relative @ _towards(detection.pixels.mean(axis=0), frame.intrinsics).T
-    return [pixels, Relative(relative, sigma=RELATIVE_SIGMA, outlier=PIXEL_OUTLIER)]
+    return [pixels, Relative(relative, sigma=TILT_SIGMA, outlier=PIXEL_OUTLIER)]
+
+
+def _upright(seen: list[Observation], fit: HandFit) -> list[Observation]:
+    """Pixels, and the relative 3D turned so that its palm lies as that of ``fit``, where the depth tells the tilt."""
+    pixels, relative = seen
+    palm = np.isin(np.arange(21), PALM).astype(float)[None]
+    turn, _ = rotations.align(relative.target[None], fit.keypoints[None], palm)
+    return [pixels, replace(relative, target=relative.target @ turn[0].T, sigma=RELATIVE_SIGMA)]
 
 
 def _unflipped(detection: Detection, frame: CameraFrame, flipped: bool) -> Array:

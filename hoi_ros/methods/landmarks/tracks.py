@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
@@ -11,7 +11,7 @@ from scipy.optimize import linear_sum_assignment
 from hoi_ros.hand import HandFit
 from hoi_ros.methods.landmarks.detector import Detection, pixel_distance
 from hoi_ros.methods.landmarks.one_euro import OneEuro
-from hoi_ros.types import Array, Side
+from hoi_ros.types import Side
 
 FARTHEST = 0.7  # of a hand's size: how far its keypoints move at most between two pictures
 OTHER_SIDE = 0.3  # of a hand's size: two hands that cross are told apart by their sides, unless they are this far apart
@@ -29,8 +29,6 @@ class Track:
     evidence: float = 0.0  # for the right side if positive
     fit: HandFit | None = None
     stamp_ns: int = 0
-    betas: Array = field(default_factory=lambda: np.zeros(10))
-    fits: int = 0
     misses: int = 0
 
     @property
@@ -44,8 +42,8 @@ class Track:
         vote = detection.score if detection.side == "right" else -detection.score
         self.evidence = SIDE_MEMORY * self.evidence + vote
         self.detection, self.misses = detection, 0
-        if self.fits and self.side != before:
-            self.fit, self.fits, self.betas = None, 0, np.zeros(10)
+        if self.fit is not None and self.side != before:
+            self.fit = None
             self.filter.reset()
 
 
