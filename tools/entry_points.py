@@ -9,6 +9,7 @@ from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import setuptools  # noqa: F401  first, because it provides distutils from Python 3.12 on
+
 from distutils.core import run_setup  # isort: skip
 
 ROOT = Path(__file__).resolve().parent.parent
