@@ -142,7 +142,8 @@ class HandSolver:
             return rest, np.broadcast_to(precision, (count, size))
         change = np.repeat([priors.pose_change, priors.betas_change], [limits.size, 10]) ** -2.0
         total = precision + change
-        return (precision * rest + change * state.values) / total, np.broadcast_to(total, (count, size))
+        mean = (precision * rest + change * state.values) / np.where(total > 0.0, total, 1.0)
+        return mean, np.broadcast_to(total, (count, size))
 
     def _fit(self, problem: Problem, state: State, terms: list[Term], iterations: NDArray[np.int64]) -> HandFit:
         at = problem.evaluate(state)

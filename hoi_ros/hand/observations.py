@@ -8,6 +8,8 @@ An observation says where keypoints were seen and how well: ``target`` (21, K) f
 - ``outlier``: distance in standard deviations from which a keypoint's pull fades; infinite for plain least squares,
 - ``kernel``: how it fades: ``huber`` keeps a constant pull, ``geman`` lets go of the keypoint.
 
+A further kind is a subclass with ``predict``, ``derive`` and ``mirrored``.
+
 All are checked when a solve begins: Refused(KEYPOINTS) for wrong shapes, for non-finite targets of positive confidence,
 for confidences outside 0..1, for sigmas that are not positive and for fewer than three known keypoints (depths: none).
 """
@@ -141,7 +143,8 @@ class Term:
         self._centred = isinstance(kind, Relative) or (isinstance(kind, Depths) and kind.relative)
         # Weight of each keypoint in the common offset that a relative observation leaves open.
         share = np.einsum("bpkl,bpkl->bp", self._whitening, self._whitening)
-        self._share = (share / np.maximum(share.sum(axis=1, keepdims=True), 1e-12))[:, None]
+        total = share.sum(axis=1, keepdims=True)
+        self._share = (share / np.where(total > 0.0, total, 1.0))[:, None]
         if self._centred:
             self.target = self.target - (self._share @ self.target)
         self._ray: Array | None = None

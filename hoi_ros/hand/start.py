@@ -34,7 +34,7 @@ class Start:
         self.lengths = np.linalg.norm(bones, axis=1)
         self._length_shape = np.einsum("ni,nik->nk", bones / self.lengths[:, None], shape[1:] - shape[BONES])
         # A bone length is about as well known as two keypoints, here 5 mm; shape_sigma is in standard shapes.
-        self._ridge = (0.007 / shape_sigma) ** 2 * np.eye(10)
+        self._ridge = (0.007 / min(shape_sigma, 100.0)) ** 2 * np.eye(10)
 
     def state(self, points: Array, confidence: Array, betas: Array | None) -> State:
         """Start for keypoints (B, 21, 3) m with confidences (B, 21); shape as given (B, 10), else from bone lengths."""
