@@ -3,7 +3,7 @@
 Errors are mean distances of the 21 fitted keypoints from the true ones, mm. Times are processor times of the calling
 thread, so they are those of one core whatever else the machine does, per frame of a smooth motion, each frame started
 from the fit before. The peer is SciPy's bounded least squares on the same kinematics with its own finite differences,
-started in the same way.
+started in the same way. Run it with ``OMP_NUM_THREADS=1``, or the waiting of BLAS threads counts as the peer's work.
 """
 
 from __future__ import annotations
