@@ -7,15 +7,13 @@ import cv2
 import numpy as np
 import open3d as o3d
 import pytest
+from scene import CAMERA
 
 from hoi_ros.hand import HandModel, load_hand_model
 from hoi_ros.methods.landmarks import LandmarksEstimator, build
 from hoi_ros.parameters import Parameters
 from hoi_ros.replay.bag import Bag
 from hoi_ros.types import CameraFrame, Intrinsics
-
-CAMERA = Intrinsics(500.0, 500.0, 320.0, 240.0)
-PALM_TO_CAMERA = np.array([[0.0, 0.0, 1.0], [1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])  # fingers up, thumb right
 
 
 @pytest.fixture(scope="session")

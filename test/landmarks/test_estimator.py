@@ -1,12 +1,14 @@
 """The estimator on made pictures: unusable frames, hands that leave, nothing at all, anything at all."""
 
+import gc
+import os
 from dataclasses import replace
 
 import numpy as np
 import pytest
-from conftest import CAMERA
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scene import CAMERA
 
 from hoi_ros.methods.landmarks import build
 from hoi_ros.methods.landmarks.portrait import portrait
@@ -115,11 +117,17 @@ def test_stamp_and_frame_travel(estimator, palm):
     assert (hand.stamp_ns, hand.frame_id) == (1234, "optical")
 
 
+def test_models_are_freed_with_the_estimator():
+    made = build(Parameters(max_hands=1))
+    hands = made._detector._hands
+    del made
+    gc.collect()
+    assert hands._graph is None
+
+
 def test_loading_leaves_stderr_as_it_was(capfd):
     build(Parameters(max_hands=1)).reset()
     assert capfd.readouterr().err == ""
-    import os
-
     os.write(2, b"still here")
     assert capfd.readouterr().err == "still here"
 

@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from conftest import CAMERA, PALM_TO_CAMERA
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from scene import CAMERA, PALM_TO_CAMERA
 from scipy.spatial.transform import Rotation
 
 from hoi_ros.hand import Limits

@@ -3,7 +3,7 @@
 import numpy as np
 import open3d as o3d
 import pytest
-from conftest import CAMERA, PALM_TO_CAMERA
+from scene import CAMERA, PALM_TO_CAMERA
 from scipy.spatial.transform import Rotation
 
 from hoi_ros.methods.landmarks.skin import JOINTS, MIDDLES, Probes, Skin, sample_depth

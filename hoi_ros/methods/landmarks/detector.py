@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -56,6 +57,7 @@ class Detector:
                 max_num_hands=max_hands, min_detection_confidence=min_score, min_tracking_confidence=min_score
             )
             self._warm_up()
+        weakref.finalize(self, self._hands.close)  # MediaPipe's graph and models outlive its Python object
 
     def detect(self, rgb: NDArray[np.uint8]) -> list[Detection]:
         """Hands in ``rgb`` (H, W, 3), best first, no hand twice."""
@@ -82,10 +84,6 @@ class Detector:
         with _quiet():
             self._hands.reset()
             self._warm_up()
-
-    def close(self) -> None:
-        """Free the models."""
-        self._hands.close()
 
     def _warm_up(self) -> None:
         """Load the models now rather than in the first pictures, then lose the sample's hand on a black one."""
