@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
 from hoi_ros.retargeting.kinematics import PADDING, finger_index
@@ -34,9 +35,9 @@ class Goals:
         return cls(hand, positions, pose, solution.distances)
 
     @property
-    def held(self) -> Array:
+    def held(self) -> NDArray[np.bool_]:
         """Joints (N, 24) on a limit: the solve leaves one exactly there only where the human hand goes beyond it."""
-        held: Array = (self.positions <= self.hand.lower) | (self.positions >= self.hand.upper)
+        held: NDArray[np.bool_] = (self.positions <= self.hand.lower) | (self.positions >= self.hand.upper)
         return held
 
     def joint_goal(self, row: int, human: HandPose) -> JointGoal:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from hoi_ros.retargeting.shadow_hand import FINGERS, NAMES, Joint, ShadowHand, transform
+from hoi_ros.retargeting.shadow_hand import FINGERS, NAMES, Joint, ShadowHand, Vector, transform
 from hoi_ros.types import Array
 
 DEPTH = 5  # hinges of the longest finger, J5 to J1; shorter ones begin with hinges that do not turn
@@ -20,9 +20,9 @@ SKEW = np.zeros((3, 9))
 SKEW[0, [5, 7]], SKEW[1, [6, 2]], SKEW[2, [1, 3]] = (-1, 1), (-1, 1), (-1, 1)
 
 
-def _onto_z(axis: Array) -> Array:
+def onto_z(axis: Vector) -> Array:
     """A rotation (3, 3) whose third column is ``axis``."""
-    unit = axis / np.linalg.norm(axis)
+    unit = np.array(axis) / np.linalg.norm(axis)
     helper = np.eye(3)[np.argmin(np.abs(unit))]
     x = np.cross(helper, unit)
     x /= np.linalg.norm(x)
@@ -30,28 +30,20 @@ def _onto_z(axis: Array) -> Array:
 
 
 class Hinges:
-    """Transforms of a row of hinges from their angles."""
+    """Transforms of a row of hinges from their angles: ``still + cos q * cos + sin q * sin``, each (n, 4, 4)."""
 
     def __init__(self, joints: list[Joint | None]) -> None:
-        fixed, before = [], np.eye(4)
+        before, frames = np.eye(4), []
         for joint in joints:
-            if joint is None:
-                fixed.append(np.eye(4))
-                continue
-            after = transform(_onto_z(np.array(joint.axis)), np.zeros(3))
-            fixed.append(np.linalg.inv(before) @ joint.origin @ after)
+            after = before if joint is None else transform(onto_z(joint.axis), np.zeros(3))
+            frames.append(np.eye(4) if joint is None else np.linalg.inv(before) @ joint.origin @ after)
             before = after
-        frames = np.array(fixed)
-        self.last = before  # of the last joint's frame in its link: link = frame @ last.T
-        self._still, self._cos, self._sin = frames.copy(), np.zeros_like(frames), np.zeros_like(frames)
-        self._still[..., :2] = 0.0
-        self._cos[..., :2] = frames[..., :2]
-        self._sin[..., 0], self._sin[..., 1] = frames[..., 1], -frames[..., 0]
-
-    @property
-    def matrices(self) -> tuple[Array, Array, Array]:
-        """Constant, cosine and sine part (n, 4, 4) each."""
-        return self._still, self._cos, self._sin
+        self.last = before  # of the last joint's frame in its link
+        fixed = np.array(frames)
+        self.still, self.cos, self.sin = fixed.copy(), np.zeros_like(fixed), np.zeros_like(fixed)
+        self.still[..., :2] = 0.0
+        self.cos[..., :2] = fixed[..., :2]
+        self.sin[..., 0], self.sin[..., 1] = fixed[..., 1], -fixed[..., 0]
 
 
 class Fingers:
@@ -61,33 +53,34 @@ class Fingers:
     """
 
     def __init__(self, hand: ShadowHand, points: list[tuple[int, Array]]) -> None:
-        self.index = finger_index()
-        rows = [[hand.joints[i] if i < PADDING else None for i in row] for row in self.index]
+        rows = [[hand.joints[i] if i < PADDING else None for i in row] for row in finger_index()]
         hinges = [Hinges(row) for row in rows]
-        parts = zip(*(row.matrices for row in hinges), strict=True)
-        self._still, self._cos, self._sin = (np.stack(part) for part in parts)
+        self._still, self._cos, self._sin = (
+            np.stack([getattr(row, part) for row in hinges]) for part in ("still", "cos", "sin")
+        )
         self._frames = [frame for frame, _ in points]
-        self._offsets = np.zeros((len(FINGERS), len(points), 4, 1))
-        self._offsets[..., 3, 0] = 1.0
+        self._offsets = np.ones((len(FINGERS), len(points), 4, 1))
         for k, (frame, offsets) in enumerate(points):
-            turns = [_onto_z(np.array(row[frame].axis)) for row in rows if (row[frame] is not None)]
+            turns = [onto_z(row[frame].axis) for row in rows]  # type: ignore[union-attr]  # J3 to J1 all fingers have
             self._offsets[:, k, :3, 0] = np.einsum("fji,fj->fi", np.array(turns), offsets)
-        self._moves = (np.arange(DEPTH)[:, None] <= np.array(self._frames)).astype(float)[:, None, :]
 
     def __call__(self, angles: Array) -> tuple[Array, Array]:
         """Points (N, 5, 3, K), m, and Jacobians (N, 5, 5, 3, K), m/rad, by finger and hinge, of angles (N, 5, 5)."""
         n, k = len(angles), len(self._frames)
         turned = angles[..., None, None]
-        local = self._still + np.cos(turned) * self._cos + np.sin(turned) * self._sin
+        local = np.cos(turned) * self._cos
+        local += self._still
+        local += np.sin(turned) * self._sin
         for joint in range(1, DEPTH):
             np.matmul(local[:, :, joint - 1], local[:, :, joint], out=local[:, :, joint])
         points = (local[:, :, self._frames, :3] @ self._offsets)[..., 0].swapaxes(-1, -2)
-        axes, positions = local[..., :3, 2], local[..., :3, 3]
-        cross = (axes @ SKEW).reshape(n, len(FINGERS), 3 * DEPTH, 3)
-        ends = np.concatenate([points, positions.swapaxes(-1, -2)], axis=-1)
+        cross = (local[..., :3, 2].reshape(-1, 3) @ SKEW).reshape(n, len(FINGERS), 3 * DEPTH, 3)
+        ends = np.concatenate([points, local[..., :3, 3].swapaxes(-1, -2)], axis=-1)
         moments = (cross @ ends).reshape(n, -1, DEPTH, 3, k + DEPTH)
-        own = np.einsum("nfjij->nfji", moments[..., k:])
-        return points, (moments[..., :k] - own[..., None]) * self._moves
+        jacobian = moments[..., :k] - np.einsum("nfjij->nfji", moments[..., k:])[..., None]
+        for point, frame in enumerate(self._frames):
+            jacobian[:, :, frame + 1 :, :, point] = 0.0
+        return points, jacobian
 
 
 def finger_index() -> Array:
@@ -105,16 +98,16 @@ class Wrist:
 
     def __init__(self, hand: ShadowHand) -> None:
         hinges = Hinges(list(hand.joints[:2]))
-        self._still, self._cos, self._sin = (part[:, :3, :3] for part in hinges.matrices)
-        self._last = hinges.last[:3, :3]
+        self._still, self._cos, self._sin = (part[:, :3, :3] for part in (hinges.still, hinges.cos, hinges.sin))
+        self._last = hinges.last[:3, :3].T
         rest = self._still + self._cos
-        self._rest = (rest[0] @ rest[1] @ self._last.T).T
+        self._rest = (rest[0] @ rest[1] @ self._last).T
 
     def __call__(self, angles: Array) -> tuple[Array, Array]:
-        """Rotation (N, 3, 3) from the palm's frame to the palm's frame at zero, and the axes (N, 3, 2) in the palm."""
+        """Rotations (N, 3, 3) from the palm's frame to the palm's frame at zero, and the axes (N, 3, 2) in the palm."""
         turned = angles[..., None, None]
         local = self._still + np.cos(turned) * self._cos + np.sin(turned) * self._sin
         last = local[:, 0] @ local[:, 1]
-        palm = last @ self._last.T
+        palm = last @ self._last
         axes = palm.swapaxes(-1, -2) @ np.stack([local[:, 0, :, 2], last[:, :, 2]], axis=-1)
         return self._rest @ palm, axes

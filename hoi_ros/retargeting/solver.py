@@ -9,25 +9,33 @@ only where it lowers the cost (Levenberg-Marquardt with projected Newton steps, 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hoi_ros.retargeting.kinematics import DEPTH, J1, J2, Fingers, finger_index
 from hoi_ros.retargeting.shadow_hand import COUPLED, FINGERS, ShadowHand
 from hoi_ros.types import Array
 
-HUBER = 0.02  # m, where the cost of a distance turns from square to linear
+FAR = 0.02  # m, where the cost of a distance turns from square to linear
+QUICK = 0.01  # rad, where the cost of a change does
 DAMPING = 1e-6  # first and least damping of the normal equations
+REJECTED = 1e-4  # least damping after a step that raised the cost
 MOST_DAMPING = 1e6
-BENT = 0.3  # rad, angle of all hinges of a hand to start from
+# m/rad^2, pull of J5 .. J1 to the middle of their range. It decides where the targets do not, mostly for J5.
+RELAX = np.array([3e-3, 2e-4, 2e-4, 2e-4, 2e-4])
 
 
 class Shared(Protocol):
     """What all fingers share: the wrist's joints, or the pose of the palm."""
 
     def targets(self, state: Array, targets: Array) -> tuple[Array, Array]:
-        """Targets (N, 5, 3, K) in the palm's frame and -d/dstate of them, (N, 5, S, 3, K)."""
+        """Targets (N, 3, P) in the palm's frame and minus their derivatives, (N, S, 3, P)."""
+        ...
+
+    def change(self, state: Array, start: Array) -> Array:
+        """How far (N, S) the state has come from ``start``, in the units of a step."""
         ...
 
     def free(self, state: Array, gradient: Array) -> Array:
@@ -39,154 +47,177 @@ class Shared(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class Effort:
+    """How hard to solve: what staying at the start is worth, and when to stop."""
+
+    stay: float  # m/rad: what a radian of change of one joint may cost in summed, weighted distance
+    iterations: int
+    tolerance: float  # m: a step that promises less is not worth taking
+
+
 @dataclass
 class Solution:
-    """Angles (N, 5, 5) by finger and hinge, shared variables (N, S), distances (N, 5, K) to the targets."""
+    """Angles (N, 5, 5) by finger and hinge, shared state (N, ...), distances (N, 5, K) to the targets."""
 
     angles: Array
     shared: Array
     distances: Array
-    iterations: int
+    iterations: int = 0
+
+    def put(self, rows: NDArray[np.intp], angles: Array, shared: Array, distances: Array) -> None:
+        """Keep the result of some hands."""
+        self.angles[rows], self.shared[rows], self.distances[rows] = angles, shared, distances
+
+
+class _Problem(NamedTuple):
+    targets: Array  # (N, 3, 5 K)
+    weights: Array  # (N, 5, K)
+    angles: Array  # (N, 5, 5) to stay at
+    shared: Array
+
+
+class _Evaluation(NamedTuple):
+    system: Array  # (N, 5, M, M): weighted normal equations of finger and shared variables, gradient in the last column
+    change: Array  # (N, S) of the shared variables
+    distances: Array  # (N, 5, K)
+    cost: Array  # (N,)
 
 
 class Solver:
-    """Least squares over finger angles and shared variables.
+    """Least squares over finger angles and shared variables, robust in distances and in the change of each joint.
 
-    cost = sum of weight * huber(distance) + stay * |angles - previous|^2
+    cost = sum of weight * huber(distance, FAR) + stay * sum of huber(change from the start, QUICK)
+           + sum of RELAX / 2 * (angle - middle of its range)^2
+
+    with huber(x, d) = x^2 / 2d below d and x - d / 2 above. The second term holds still what only noise would move, and
+    hardly delays what the hand means; the third decides for joints that the targets leave open, as THJ5 is while THJ4
+    is stretched.
     """
 
     def __init__(self, hand: ShadowHand, points: list[tuple[int, Array]], shared: Shared, coupling: bool) -> None:
-        self.fingers = Fingers(hand, points)
-        self.shared = shared
-        self.coupled = np.array([coupling and finger in COUPLED for finger in FINGERS])
+        self._fingers = Fingers(hand, points)
+        self._shared = shared
+        self._coupled = np.array([coupling and finger in COUPLED for finger in FINGERS])
         index = finger_index()
-        self.lower, self.upper = np.append(hand.lower, 0.0)[index], np.append(hand.upper, 0.0)[index]
+        self._lower, self._upper = np.append(hand.lower, 0.0)[index], np.append(hand.upper, 0.0)[index]
         if coupling:  # J1 <= J2 narrows J2 from below and J1 from above
-            self.lower[1:, J2] = np.maximum(self.lower[1:, J2], self.lower[1:, J1])
-            self.upper[1:, J1] = np.minimum(self.upper[1:, J1], self.upper[1:, J2])
+            self._lower[1:, J2] = np.maximum(self._lower[1:, J2], self._lower[1:, J1])
+            self._upper[1:, J1] = np.minimum(self._upper[1:, J1], self._upper[1:, J2])
+        self._rest = self.project(0.5 * (self._lower + self._upper)[None])[0]
 
     def rest(self, count: int) -> Array:
-        """A slightly bent hand to start from, (count, 5, 5)."""
-        return np.repeat(self.project(np.full((1, len(FINGERS), DEPTH), BENT)), count, axis=0)
+        """The relaxed hand to start from, (count, 5, 5)."""
+        return np.repeat(self._rest[None], count, axis=0)
 
     def project(self, angles: Array) -> Array:
-        """The nearest angles (N, 5, 5) inside the limits, with J1 no larger than J2."""
-        angles = np.minimum(np.maximum(angles, self.lower), self.upper)
+        """Angles (N, 5, 5) brought inside the limits, and J1 down to J2 where it is larger."""
+        angles = np.minimum(np.maximum(angles, self._lower), self._upper)
         distal = angles[..., J1]
-        angles[..., J1] = np.where(self.coupled, np.minimum(distal, angles[..., J2]), distal)
+        angles[..., J1] = np.where(self._coupled, np.minimum(distal, angles[..., J2]), distal)
         return angles
 
-    def solve(
-        self,
-        targets: Array,
-        weights: Array,
-        angles: Array,
-        shared: Array,
-        *,
-        stay: float,
-        iterations: int,
-        tolerance: float,
-    ) -> Solution:
-        """Bring the points to ``targets`` (N, 5, 3, K), m, weighted by (5, K) or (N, 5, K).
-
-        Starts at feasible ``angles`` (N, 5, 5) and ``shared`` (N, S); ``stay`` holds the angles there. Hands whose cost
-        falls by less than ``tolerance`` in a step are done.
-        """
-        n = len(targets)
-        weights = np.broadcast_to(weights, (n, *weights.shape[-2:]))
-        result = Solution(angles.copy(), shared.copy(), np.zeros(weights.shape), 0)
-        rows = np.arange(n)  # hands still moving
-        start, damping = angles, np.full(n, DAMPING)
-        system, distances, cost = self._evaluate(targets, weights, angles, shared, start, stay)
-        for result.iterations in range(1, iterations + 1):
-            step, shared_step = self._step(system, angles, shared, start, stay, damping)
-            new_angles = self.project(angles + step)
-            new_shared = self.shared.retract(shared, shared_step)
-            trial = self._evaluate(targets, weights, new_angles, new_shared, start, stay)
-            gain = cost - trial[2]
-            better = gain > 0.0
-            finished = (np.abs(gain) < tolerance) | (damping > MOST_DAMPING)
-            if better.all():
-                angles, shared, (system, distances, cost) = new_angles, new_shared, trial
-            else:
-                angles, shared, system, distances, cost = (
-                    np.where(better.reshape(-1, *[1] * (new.ndim - 1)), new, old)
-                    for new, old in zip(
-                        (new_angles, new_shared, *trial), (angles, shared, system, distances, cost), strict=True
-                    )
-                )
-            damping = np.where(better, np.maximum(damping * 0.1, DAMPING), np.maximum(damping, 1e-4) * 10.0)
-            if result.iterations == iterations or finished.any():
-                ended = finished if result.iterations < iterations else np.ones(len(rows), bool)
-                at = rows[ended]
-                result.angles[at], result.shared[at] = angles[ended], shared[ended]
-                result.distances[at] = distances[ended]
-                if ended.all():
-                    break
+    def solve(self, targets: Array, weights: Array, angles: Array, shared: Array, effort: Effort) -> Solution:
+        """Bring the points to ``targets`` (N, 3, 5 K), m, by ``weights`` (N, 5, K), from angles inside the limits."""
+        result = Solution(angles.copy(), shared.copy(), np.empty(weights.shape))
+        rows, damping = np.arange(len(targets)), np.full(len(targets), DAMPING)  # of the hands still moving
+        problem = _Problem(targets, weights, angles, shared)
+        here = self._evaluate(problem, angles, shared, effort.stay)
+        for _ in range(effort.iterations):
+            step, shared_step, gain = self._step(here, problem, angles, shared, damping, effort.stay)
+            ended = (gain < effort.tolerance) | (damping > MOST_DAMPING)
+            if ended.any():
+                result.put(rows[ended], angles[ended], shared[ended], here.distances[ended])
                 go = ~ended
-                rows, angles, shared, start, damping = rows[go], angles[go], shared[go], start[go], damping[go]
-                targets, weights, system, distances, cost = (
-                    part[go] for part in (targets, weights, system, distances, cost)
-                )
+                if not go.any():
+                    return result
+                rows, damping, angles, shared = rows[go], damping[go], angles[go], shared[go]
+                step, shared_step = step[go], shared_step[go]
+                problem, here = _Problem(*(part[go] for part in problem)), _Evaluation(*(part[go] for part in here))
+            result.iterations += 1
+            new_angles, new_shared = self.project(angles + step), self._shared.retract(shared, shared_step)
+            there = self._evaluate(problem, new_angles, new_shared, effort.stay)
+            better = there.cost < here.cost
+            if better.all():
+                angles, shared, here = new_angles, new_shared, there
+            else:
+                angles, shared = _choose(better, new_angles, angles), _choose(better, new_shared, shared)
+                here = _Evaluation(*(_choose(better, new, old) for new, old in zip(there, here, strict=True)))
+            damping = np.where(better, np.maximum(0.1 * damping, DAMPING), 10.0 * np.maximum(damping, REJECTED))
+        result.put(rows, angles, shared, here.distances)
         return result
 
-    def _evaluate(
-        self, targets: Array, weights: Array, angles: Array, shared: Array, start: Array, stay: float
-    ) -> tuple[Array, Array, Array]:
-        """Weighted normal equations with the gradient as last column (N, 5, M, M), distances (N, 5, K), cost (N,)."""
-        points, jacobian = self.fingers(angles)
-        moved, shared_jacobian = self.shared.targets(shared, targets)
-        residual = points - moved
-        distances = np.sqrt(np.einsum("nfik,nfik->nfk", residual, residual))
-        square = np.minimum(distances, HUBER)
-        cost = np.einsum("nfk,nfk->n", weights, square * (distances - 0.5 * square)) / HUBER
-        change = angles - start
-        cost += stay * np.einsum("nfj,nfj->n", change, change)
-        columns = np.concatenate([jacobian, shared_jacobian, residual[:, :, None]], axis=2)
-        weighted = columns * (weights / np.maximum(distances, HUBER))[:, :, None, None, :]
+    def _evaluate(self, problem: _Problem, angles: Array, shared: Array, stay: float) -> _Evaluation:
+        n, _, k = problem.weights.shape
+        points, jacobian = self._fingers(angles)
+        targets, shared_jacobian = self._shared.targets(shared, problem.targets)
+        residual = points - targets.reshape(n, 3, -1, k).swapaxes(1, 2)
+        distances = np.sqrt((residual * residual).sum(axis=2))
+        near = np.minimum(distances, FAR)
+        cost = (problem.weights * near * (distances - 0.5 * near)).reshape(n, -1).sum(axis=1) / FAR
+        common = shared_jacobian.reshape(n, -1, 3, len(FINGERS), k).transpose(0, 3, 1, 2, 4)
+        columns = np.concatenate([jacobian, common, residual[:, :, None]], axis=2)
+        weighted = columns * (problem.weights / np.maximum(distances, FAR))[:, :, None, None]
         flat = (*columns.shape[:3], -1)
         system = weighted.reshape(flat) @ columns.reshape(flat).swapaxes(-1, -2)
-        return system, distances, cost
+
+        change = self._shared.change(shared, problem.shared)
+        size = np.abs(np.concatenate([(angles - problem.angles).reshape(n, -1), change], axis=1))
+        near = np.minimum(size, QUICK)
+        cost += stay / QUICK * (near * (size - 0.5 * near)).sum(axis=1)
+        bent = angles - self._rest
+        cost += 0.5 * (bent * bent @ RELAX).sum(axis=1)
+        return _Evaluation(system, change, distances, cost)
 
     def _step(
-        self, system: Array, angles: Array, shared: Array, start: Array, stay: float, damping: Array
-    ) -> tuple[Array, Array]:
-        """Gauss-Newton step of angles (N, 5, 5) and shared variables (N, S)."""
-        system = system.copy()
-        diagonal = np.einsum("nfii->nfi", system)
-        diagonal[..., :DEPTH] += 2.0 * stay
-        system[..., :DEPTH, -1] += 2.0 * stay * (angles - start)
+        self, here: _Evaluation, problem: _Problem, angles: Array, shared: Array, damping: Array, stay: float
+    ) -> tuple[Array, Array, Array]:
+        """Step of angles (N, 5, 5) and of shared variables (N, S), and by how much it should lower the cost (N,)."""
+        system, change = here.system.copy(), angles - problem.angles
+        diagonal = np.einsum("nfii->nfi", system)[..., :DEPTH]
+        pull = stay / np.maximum(np.abs(change), QUICK)
+        diagonal += pull + RELAX
+        system[..., :DEPTH, -1] += pull * change + RELAX * (angles - self._rest)
         joined = self._join(system, angles)
         slope = system[..., :DEPTH, -1]
-        held = ((angles <= self.lower) & (slope > 0.0)) | ((angles >= self.upper) & (slope < 0.0))
+        held = ((angles <= self._lower) & (slope > 0.0)) | ((angles >= self._upper) & (slope < 0.0))
         if joined is not None:
             held[..., J1] |= joined
         free = np.where(held, 0.0, 1.0)
         system[..., :DEPTH, :] *= free[..., None]
         system[..., :, :DEPTH] *= free[..., None, :]
-        diagonal[..., :DEPTH] += damping[:, None, None] + (1.0 - free)
+        diagonal += damping[:, None, None] + (1.0 - free)
 
-        blocks = system[..., :DEPTH, :DEPTH]
         border = system[..., :DEPTH, DEPTH:]  # what is shared, then the gradient
-        solved = np.linalg.solve(blocks, border)
+        solved = np.linalg.solve(system[..., :DEPTH, :DEPTH], border)
         reduced = (system[..., DEPTH:, DEPTH:] - border.swapaxes(-1, -2) @ solved).sum(axis=1)
-        matrix, slope = reduced[:, :-1, :-1], reduced[:, :-1, -1]
-        movable = self.shared.free(shared, slope)
-        matrix = matrix * movable[:, :, None] * movable[:, None, :]
-        np.einsum("nii->ni", matrix)[:] += damping[:, None] + (1.0 - movable)
-        shared_step = -np.linalg.solve(matrix, (slope * movable)[..., None])
+        pull = stay / np.maximum(np.abs(here.change), QUICK)
+        shared_slope = reduced[:, :-1, -1] + pull * here.change
+        movable = self._shared.free(shared, shared_slope)
+        matrix = reduced[:, :-1, :-1] * (movable[:, :, None] * movable[:, None, :])
+        np.einsum("nii->ni", matrix)[:] += pull + damping[:, None] + (1.0 - movable)
+        shared_step = -np.linalg.solve(matrix, (shared_slope * movable)[..., None])
         step = -solved[..., -1] - (solved[..., :-1] @ shared_step[:, None])[..., 0]
+        shared_step = shared_step[..., 0]
+        gain = -0.5 * ((slope * step).sum(axis=(1, 2)) + (shared_slope * shared_step).sum(axis=1))
         if joined is not None:
             step[..., J1] += joined * step[..., J2]
-        return step, shared_step[..., 0]
+        return step, shared_step, gain
 
-    def _join(self, system: Array, angles: Array) -> Array | None:
+    def _join(self, system: Array, angles: Array) -> NDArray[np.bool_] | None:
         """Let J2 carry J1 in the fingers (N, 5) where they are equal and the cost pulls J1 past it; None if nowhere."""
         gradient = system[..., -1]
-        joined = self.coupled & (angles[..., J1] >= angles[..., J2]) & (gradient[..., J2] > gradient[..., J1])
+        joined: NDArray[np.bool_] = (
+            self._coupled & (angles[..., J1] >= angles[..., J2]) & (gradient[..., J2] > gradient[..., J1])
+        )
         if not joined.any():
             return None
         together = joined[..., None].astype(float)
         system[..., J2, :] += together * system[..., J1, :]
         system[..., :, J2] += together * system[..., :, J1]
         return joined
+
+
+def _choose(mask: NDArray[np.bool_], new: Array, old: Array) -> Array:
+    """Rows of ``new`` where ``mask``, else of ``old``."""
+    return np.where(mask.reshape(-1, *[1] * (new.ndim - 1)), new, old)

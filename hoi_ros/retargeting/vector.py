@@ -12,14 +12,18 @@ from hoi_ros.retargeting.goals import Goals
 from hoi_ros.retargeting.kinematics import J1, J2, SKEW, Wrist
 from hoi_ros.retargeting.palm import check_keypoints, palm_frames
 from hoi_ros.retargeting.shadow_hand import FINGERS, ShadowHand
-from hoi_ros.retargeting.solver import Solution, Solver
+from hoi_ros.retargeting.solver import Effort, Solution, Solver
 from hoi_ros.types import Array, HandPose, JointGoal
 
 HUMAN = np.array([[4, 8, 12, 16, 20], [2, 6, 10, 14, 18]]).T  # K21 by finger: tip, middle
 SCALE = 1.2  # the Shadow Hand is larger than a human one
-WEIGHT = np.full(HUMAN.shape, 1.0 / HUMAN.size)
-WARM = {"stay": 4e-3, "iterations": 10, "tolerance": 1e-6}  # stay, 1/rad^2: penalty of the step from the last goal
-COLD = {"stay": 1e-5, "iterations": 50, "tolerance": 1e-7}
+COLD = Effort(stay=1e-4, iterations=40, tolerance=1e-6)
+WARM = Effort(stay=3e-4, iterations=10, tolerance=5e-6)
+
+# A recording is cut into pieces that run side by side, each from a few frames before its first.
+PIECES = 20
+LEAD = 2  # frames
+SIDE_BY_SIDE = Effort(stay=3e-4, iterations=2, tolerance=5e-6)
 
 
 class WristJoints:
@@ -29,12 +33,20 @@ class WristJoints:
         self.wrist = Wrist(hand)
         self.lower, self.upper = hand.lower[:2], hand.upper[:2]
 
+    def rest(self, count: int) -> Array:
+        """The joints to start from: zero, or as near as the limits allow."""
+        return self.retract(np.zeros((count, 2)), np.zeros((count, 2)))
+
     def targets(self, state: Array, targets: Array) -> tuple[Array, Array]:
         """Targets in the palm's frame, and minus their derivatives by the two joints."""
         rotation, axes = self.wrist(state)
-        moved = rotation.swapaxes(-1, -2)[:, None] @ targets
-        cross = (axes.swapaxes(-1, -2) @ SKEW).reshape(len(state), 1, -1, 3)
-        return moved, (cross @ moved).reshape(*moved.shape[:2], -1, *moved.shape[2:])
+        moved = rotation.swapaxes(-1, -2) @ targets
+        cross = (axes.swapaxes(-1, -2) @ SKEW).reshape(len(state), -1, 3)
+        return moved, (cross @ moved).reshape(len(state), -1, *moved.shape[1:])
+
+    def change(self, state: Array, start: Array) -> Array:
+        """How far the joints have turned from ``start``."""
+        return state - start
 
     def free(self, state: Array, gradient: Array) -> Array:
         """1 where a joint may move."""
@@ -68,23 +80,48 @@ class VectorRetargeter:
 
     def retarget(self, hand: HandPose) -> JointGoal:
         """Goal for one hand. Raises Refused(KEYPOINTS) for keypoints that are not a hand's."""
-        goals, self._last = self._goals(hand.keypoints[None], self._last)
-        return goals.joint_goal(0, hand)
+        targets, frames = self._targets(hand.keypoints[None])
+        if self._last is None:
+            self._last = self._first(targets)
+        else:
+            self._last = self._solver.solve(targets, _weights(1), self._last.angles, self._last.shared, WARM)
+        return self._goals(self._last, frames, hand.keypoints[None]).joint_goal(0, hand)
 
     def retarget_batch(self, keypoints: Array) -> Goals:
-        """Goals for keypoints (N, 21, 3), m, each as if it were the first. Raises Refused(KEYPOINTS)."""
-        return self._goals(keypoints, None)[0]
+        """Goals for a recording's keypoints (N, 21, 3), m, in the order of time. Raises Refused(KEYPOINTS)."""
+        targets, frames = self._targets(keypoints)
+        n = len(keypoints)
+        length = -(-n // PIECES)
+        starts = length * np.arange(-(-n // length))
+        solution = Solution(self._solver.rest(n), self._wrist.rest(n), np.empty((n, *HUMAN.shape)))
+        last = self._first(targets[np.maximum(starts - LEAD, 0)])
+        for time in range(-LEAD, length):
+            rows = np.clip(starts + time, 0, n - 1)
+            last = self._solver.solve(targets[rows], _weights(len(rows)), last.angles, last.shared, SIDE_BY_SIDE)
+            if time >= 0:
+                solution.put(rows, last.angles, last.shared, last.distances)
+        return self._goals(solution, frames, keypoints)
 
-    def _goals(self, keypoints: Array, last: Solution | None) -> tuple[Goals, Solution]:
+    def retarget_each(self, keypoints: Array) -> Goals:
+        """Goals for keypoints (N, 21, 3), m, each as the first of a stream. Raises Refused(KEYPOINTS)."""
+        targets, frames = self._targets(keypoints)
+        return self._goals(self._first(targets), frames, keypoints)
+
+    def _targets(self, keypoints: Array) -> tuple[Array, Array]:
+        """Vectors (N, 3, 10) in the palm's frame, finger by finger, and the palms' orientations (N, 3, 3)."""
         check_keypoints(keypoints)
         frames = palm_frames(keypoints, self.hand.side)
-        vectors = keypoints[:, HUMAN] - keypoints[:, :1, None]
-        targets = SCALE * (frames.swapaxes(-1, -2)[:, None] @ vectors.swapaxes(-1, -2))
-        n = len(keypoints)
-        if last is None:
-            angles, wrist = self._solver.rest(n), self._wrist.retract(np.zeros((n, 2)), np.zeros((n, 2)))
-            solution = self._solver.solve(targets, WEIGHT, angles, wrist, **COLD)
-        else:
-            solution = self._solver.solve(targets, WEIGHT, last.angles, last.shared, **WARM)
-        rotation = frames @ self._wrist.wrist(solution.shared)[0]
-        return Goals.of(self.hand, solution, solution.shared, rotation, keypoints[:, 0]), solution
+        vectors = (keypoints[:, HUMAN.ravel()] - keypoints[:, :1]).swapaxes(-1, -2)
+        return SCALE * (frames.swapaxes(-1, -2) @ vectors), frames
+
+    def _first(self, targets: Array) -> Solution:
+        n = len(targets)
+        return self._solver.solve(targets, _weights(n), self._solver.rest(n), self._wrist.rest(n), COLD)
+
+    def _goals(self, solution: Solution, frames: Array, keypoints: Array) -> Goals:
+        rotations = frames @ self._wrist.wrist(solution.shared)[0]
+        return Goals.of(self.hand, solution, solution.shared, rotations, keypoints[:, 0])
+
+
+def _weights(count: int) -> Array:
+    return np.full((count, *HUMAN.shape), 1.0 / HUMAN.size)
