@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 from hand_builder.correctives import build_correctives
 from hand_builder.flesh import build_flesh
+from hand_builder.pictures import write_pictures
 from hand_builder.shapes import build_regressor, build_shapes
 from hand_builder.skeleton import PARENTS, TIP_VERTICES, build_skeleton
 from hand_builder.skinning import build_weights
@@ -40,8 +41,12 @@ def build_hand() -> dict[str, np.ndarray]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, required=True, help="the .npz to write")
+    parser.add_argument("--pictures", type=Path, help="folder for pictures of poses and shapes")
     arguments = parser.parse_args()
-    np.savez_compressed(arguments.out, **build_hand())
+    hand = build_hand()
+    np.savez_compressed(arguments.out, **hand)
+    if arguments.pictures:
+        write_pictures(hand, build_skeleton(), arguments.pictures)
 
 
 if __name__ == "__main__":

@@ -46,7 +46,7 @@ BONES = {
 }
 SPREAD_DEG = {"index": 6.0, "middle": 0.5, "ring": -5.5, "little": -14.0}
 """Direction of each straight finger in the palm plane, degrees towards the thumb."""
-ROLL_DEG = {"index": 7.0, "middle": 1.0, "ring": -6.0, "little": -13.0}
+ROLL_DEG = {"index": 12.5, "middle": 6.0, "ring": -7.5, "little": -14.5}
 """Roll of each finger about itself: the arch of the palm turns index and little pads towards each other."""
 THUMB_BONES_DEG = ((42.0, 8.0), (36.0, 6.0), (32.0, 4.0))
 """Direction of the thumb's bones: degrees out of the finger direction in the palm plane, and out of it to the palm."""
