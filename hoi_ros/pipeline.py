@@ -14,11 +14,11 @@ from typing import Any, TypeVar
 import numpy as np
 
 from hoi_ros import stages
-from hoi_ros.hand import load_hand_model, make_hand_pose
+from hoi_ros.hand import HandFit, load_hand_model, make_hand_pose
 from hoi_ros.parameters import Parameters
 from hoi_ros.refusals import Reason, Refused
 from hoi_ros.stages import Estimator, Retargeter
-from hoi_ros.types import CameraFrame, HandPose, Intrinsics, JointGoal
+from hoi_ros.types import CameraFrame, HandPose, Intrinsics, JointGoal, Side
 
 T = TypeVar("T")
 
@@ -92,11 +92,7 @@ class Pipeline:
             black = np.zeros((480, 640, 3), np.uint8)
             self.estimator.estimate(CameraFrame(black, DUMMY_CAMERA, np.ones((480, 640), np.float32)))
         if self.retargeter is not None:
-            side = robot_side(self.parameters)
-            model = load_hand_model(self.parameters.hand_model_path)
-            zero = {"global_orient": np.zeros(3), "hand_pose": np.zeros(45), "betas": np.zeros(10)}
-            hand = make_hand_pose(model, **zero, transl=np.array([0.0, 0.0, 0.5]), side=side, intrinsics=DUMMY_CAMERA)
-            self.retargeter.retarget(hand)
+            self.retargeter.retarget(flat_hand(robot_side(self.parameters)))
         self.reset()
 
     def reset(self) -> None:
@@ -105,6 +101,11 @@ class Pipeline:
         for stage in (self.estimator, self.retargeter):
             if stage is not None:
                 stage.reset()
+
+    @property
+    def device(self) -> str:
+        """Where the models run."""
+        return str(getattr(self.estimator, "device", "cpu"))
 
     def close(self) -> None:
         """Free the stages' models."""
@@ -125,9 +126,16 @@ class Pipeline:
         return hand
 
 
-def robot_side(parameters: Parameters) -> str:
-    """Side of the robot hand, "left" or "right"."""
-    return parameters.robot_hand.rpartition("_")[2]
+def robot_side(parameters: Parameters) -> Side:
+    """Side of the robot hand."""
+    return "left" if parameters.robot_hand.endswith("_left") else "right"
+
+
+def flat_hand(side: Side) -> HandPose:
+    """The embedded hand in its zero pose, half a metre before a camera."""
+    transl, nothing = np.array([0.0, 0.0, 0.5]), np.zeros(())
+    fit = HandFit(np.zeros(3), np.zeros(45), np.zeros(10), transl, np.zeros((21, 3)), nothing, nothing.astype(np.int64))
+    return make_hand_pose(load_hand_model(), fit, side=side, score=1.0, intrinsics=DUMMY_CAMERA)
 
 
 def ensure_finite(value: Any) -> None:
@@ -148,9 +156,7 @@ def ensure_safe(goal: JointGoal, limits: dict[str, tuple[float, float]]) -> None
             raise Refused(Reason.NOT_FINITE, f"{name} would be {position:.6g} rad, outside {low:g} to {high:g}")
 
 
-def _timed(
-    stage: str, work: Callable[[], T], refusals: dict[str, Refused], timings: dict[str, float]
-) -> T | None:
+def _timed(stage: str, work: Callable[[], T], refusals: dict[str, Refused], timings: dict[str, float]) -> T | None:
     start = time.perf_counter()
     try:
         return work()

@@ -7,13 +7,15 @@ from pathlib import Path
 
 import pytest
 
+from hoi_ros.nodes import transport
+
 ROOT = Path(__file__).resolve().parent.parent
 
 # A ROS graph of its own for each worker of this run, also for the processes it starts.
 worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:])
 run = os.getppid() if "PYTEST_XDIST_WORKER" in os.environ else os.getpid()
 os.environ["ROS_DOMAIN_ID"] = str(1 + (8 * run + worker) % 100)
-os.environ["FASTDDS_BUILTIN_TRANSPORTS"] = "LARGE_DATA"
+transport.choose()
 
 
 @pytest.fixture(scope="session")

@@ -15,6 +15,7 @@ from builtin_interfaces.msg import Duration, Time
 from geometry_msgs.msg import Point, Pose, PoseStamped, Quaternion, Vector3
 from numpy.typing import NDArray
 from PIL import Image as Picture
+from PIL import UnidentifiedImageError
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import ColorRGBA, Header
 from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
@@ -22,14 +23,19 @@ from visualization_msgs.msg import Marker, MarkerArray
 
 from hoi_ros import msg as hoi
 from hoi_ros.refusals import Reason, Refused
-from hoi_ros.types import Array, HandPose, Intrinsics, JointGoal
+from hoi_ros.types import Array, HandPose, Intrinsics, JointGoal, Side
 
 CHANNELS = {"rgb8": 3, "bgr8": 3, "mono8": 1, "rgba8": 4, "bgra8": 4}
-TO_RGB = {"bgr8": cv2.COLOR_BGR2RGB, "mono8": cv2.COLOR_GRAY2RGB, "rgba8": cv2.COLOR_RGBA2RGB, "bgra8": cv2.COLOR_BGRA2RGB}
+TO_RGB = {
+    "bgr8": cv2.COLOR_BGR2RGB,
+    "mono8": cv2.COLOR_GRAY2RGB,
+    "rgba8": cv2.COLOR_RGBA2RGB,
+    "bgra8": cv2.COLOR_BGRA2RGB,
+}
 DEPTH = {"16UC1": ("u2", 1e-3), "32FC1": ("f4", 1.0)}  # item type, metres per unit
 MAX_PIXELS = 50_000_000  # more than any camera gives; a few kB of compressed data can claim far more
 NS = 1_000_000_000
-SIDES = {hoi.HandPose.LEFT: "left", hoi.HandPose.RIGHT: "right"}
+SIDES: dict[int, Side] = {hoi.HandPose.LEFT: "left", hoi.HandPose.RIGHT: "right"}
 
 BONES = np.array([(0 if j == 0 else 4 * f + j, 4 * f + j + 1) for f in range(5) for j in range(4)])  # K21 pairs
 MESH_COLOUR = {"left": ColorRGBA(r=0.35, g=0.62, b=0.9, a=0.95), "right": ColorRGBA(r=0.93, g=0.68, b=0.5, a=0.95)}
@@ -69,7 +75,9 @@ def depth(message: Image, shape: tuple[int, int]) -> NDArray[np.float32]:
     kind, unit = DEPTH[message.encoding]
     if (message.height, message.width) != shape:
         picture = f"the picture is {shape[1]}x{shape[0]}"
-        raise Refused(Reason.DEPTH_SIZE, f"depth is {message.width}x{message.height}, {picture}; register it to the colour")
+        raise Refused(
+            Reason.DEPTH_SIZE, f"depth is {message.width}x{message.height}, {picture}; register it to the colour"
+        )
     raw = _pixels(message, np.dtype(kind).newbyteorder(">" if message.is_bigendian else "<"), 1)
     metres = raw.astype(np.float32)
     if unit != 1.0:
@@ -109,7 +117,10 @@ def distorted(message: CameraInfo) -> bool:
 
 
 def hand_pose(message: hoi.HandPose) -> HandPose:
-    """Hand of a message. Raises Refused(KEYPOINTS) for non-finite values or rotations, Refused(SIDE) for an unknown side."""
+    """Hand of a message.
+
+    Raises Refused(KEYPOINTS) for values that are not finite or no rotation, Refused(SIDE) for an unknown side.
+    """
     if message.side not in SIDES:
         raise Refused(Reason.SIDE, f"side is {message.side}; it is one of: {SIDES}")
     p, q = message.wrist.position, message.wrist.orientation
@@ -165,9 +176,11 @@ def _decompressed(message: CompressedImage) -> NDArray[np.uint8]:
         with Picture.open(io.BytesIO(data), formats=("JPEG", "PNG")) as picture:
             width, height = picture.size
             if width * height > MAX_PIXELS:
-                raise Refused(Reason.PICTURE_SIZE, f"picture is {width}x{height}; at most {MAX_PIXELS} pixels are taken")
+                raise Refused(
+                    Reason.PICTURE_SIZE, f"picture is {width}x{height}; at most {MAX_PIXELS} pixels are taken"
+                )
             return np.array(picture.convert("RGB"))
-    except Picture.UnidentifiedImageError:
+    except UnidentifiedImageError:
         known = f"format is '{message.format}', {len(data)} bytes starting {data[:4].hex() or 'nowhere'}"
         raise Refused(Reason.PICTURE_DATA, f"compressed picture is neither JPEG nor PNG: {known}") from None
     except (OSError, ValueError, SyntaxError, Picture.DecompressionBombError) as error:

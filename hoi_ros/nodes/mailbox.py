@@ -70,5 +70,7 @@ class StampedBuffer(Generic[T]):
             return [stamp for stamp, _ in self._items]
 
     def _nearest(self, stamp: int, slop: int) -> T | None:
-        distance, item = min(((abs(s - stamp), i) for s, i in self._items), key=lambda p: p[0], default=(slop + 1, None))
+        distance, item = min(
+            ((abs(s - stamp), i) for s, i in self._items), key=lambda p: p[0], default=(slop + 1, None)
+        )
         return item if distance <= slop else None

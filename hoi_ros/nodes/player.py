@@ -6,7 +6,6 @@ pictures come as they were recorded, once or in a loop, and what the nodes canno
 
 from __future__ import annotations
 
-import os
 import time
 from collections import deque
 from collections.abc import Callable
@@ -27,7 +26,7 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from trajectory_msgs.msg import JointTrajectory
 
 from hoi_ros.msg import HandPoseArray, Status
-from hoi_ros.nodes import conversions
+from hoi_ros.nodes import conversions, transport
 from hoi_ros.refusals import Reason, Refused
 from hoi_ros.replay.bag import Bag, Frame
 from hoi_ros.replay.graph import NAMESPACE, Nodes
@@ -64,7 +63,7 @@ class Player:
         self._sampled_at = 0.0
 
     def __enter__(self) -> Player:
-        os.environ.setdefault("FASTDDS_BUILTIN_TRANSPORTS", "LARGE_DATA")  # as the nodes have it
+        transport.choose()
         self._context = rclpy.Context()
         rclpy.init(context=self._context, domain_id=self._domain, signal_handler_options=SignalHandlerOptions.NO)
         self._node = rclpy.create_node("player", namespace=NAMESPACE, context=self._context)
@@ -252,6 +251,16 @@ class Player:
         """First stamp, and the time after which the recording can start anew, ns."""
         stamps = [frame.image.stamp_ns for frame in self._bag.frames()]
         return stamps[0], stamps[-1] - stamps[0] + (stamps[-1] - stamps[0]) // max(len(stamps) - 1, 1)
+
+
+def messages_of(result: Result, header: Header, hand_model: str, goal_duration: float) -> dict[str, Any]:
+    """What the nodes would publish for one picture, by topic."""
+    messages: dict[str, Any] = {"hands": conversions.hand_pose_array(result.hands, header, hand_model)}
+    if result.goal is not None:
+        stamp = conversions.stamp_ns(header)
+        messages["joint_goal"] = conversions.joint_trajectory(result.goal, stamp, goal_duration)
+        messages["wrist_goal"] = conversions.wrist_goal(result.goal)
+    return messages
 
 
 def _joint_goal(trajectory: JointTrajectory, wrist: PoseStamped) -> JointGoal:

@@ -11,10 +11,11 @@ from visualization_msgs.msg import MarkerArray
 
 from hoi_ros.hand import load_hand_model
 from hoi_ros.msg import HandPoseArray
-from hoi_ros.nodes import conversions
+from hoi_ros.nodes import conversions, transport
 from hoi_ros.nodes.mailbox import StampedBuffer
 from hoi_ros.nodes.process import spin
 from hoi_ros.nodes.stage_node import ERROR, SENSOR, WARN, Input, StageNode
+from hoi_ros.pipeline import Pipeline
 from hoi_ros.refusals import Reason, Refused
 from hoi_ros.types import CameraFrame, HandPose
 
@@ -33,7 +34,8 @@ class PoseEstimation(StageNode):
     stage = "estimator"
     parameter_names = (
         "estimator", "device", "hand_model_path", "max_hands", "min_score", "smoothing", "smoothing_min_cutoff",
-        "smoothing_beta", "max_age", "image_transport", "use_depth", "depth_slop", "depth_timeout", "camera_info_timeout",
+        "smoothing_beta", "max_age", "image_transport", "use_depth", "depth_slop", "depth_timeout",
+        "camera_info_timeout",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -77,12 +79,12 @@ class PoseEstimation(StageNode):
         known = self._camera_known.wait(deadline - time.monotonic())
         return None if known else Refused(Reason.NO_CAMERA_INFO, self._no_camera_info())
 
-    def process(self, item: Input) -> None:
+    def process(self, pipeline: Pipeline, item: Input) -> None:
         """Publish the hands of one picture."""
         frame = self._frame(item)
         header = item.message.header
         try:
-            hands = self.pipeline.estimate(frame)
+            hands = pipeline.estimate(frame)
             if not hands:
                 raise Refused(Reason.NO_HAND, "no hand in the picture")
         except Refused as refused:
@@ -128,7 +130,7 @@ class PoseEstimation(StageNode):
     def _frame(self, item: Input) -> CameraFrame:
         message = item.message
         picture = conversions.rgb(message)
-        shape = picture.shape[:2]
+        shape = (picture.shape[0], picture.shape[1])
         return CameraFrame(
             rgb=picture,
             intrinsics=conversions.intrinsics(self._camera_info, shape),
@@ -150,7 +152,9 @@ class PoseEstimation(StageNode):
             stamps = self._depths.stamps()
             nearest = f"the nearest is {min(abs(s - stamp) for s in stamps) / 1e9:.4f} s off" if stamps else "none came"
             limits = f"depth_slop {slop:g} s, depth_timeout {self.parameters.depth_timeout:g} s"
-            raise Refused(Reason.DEPTH_MISSING, f"no depth on {self._depth_topic} for this picture: {nearest}; {limits}")
+            raise Refused(
+                Reason.DEPTH_MISSING, f"no depth on {self._depth_topic} for this picture: {nearest}; {limits}"
+            )
         return found
 
     def _hand_markers(self, hands: list[HandPose], header: Any) -> MarkerArray:
@@ -173,7 +177,7 @@ class PoseEstimation(StageNode):
             return WARN, sentence
         if now - self._camera_info_at < QUIET:
             lost = "camera_info arrives: large messages are lost between the processes"
-            return ERROR, f"{sentence}, though {lost}; start both with FASTDDS_BUILTIN_TRANSPORTS=LARGE_DATA"
+            return ERROR, f"{sentence}, though {lost}; on both sides {transport.ADVICE}"
         return WARN, sentence
 
     def _who_publishes(self, topic: str) -> str:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import threading
 import traceback
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import rclpy
@@ -13,19 +13,20 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.logging import get_logger
 from rclpy.signals import SignalHandlerOptions
 
+from hoi_ros.nodes import transport
+
 if TYPE_CHECKING:
     from hoi_ros.nodes.stage_node import StageNode
 
 WAKE = 0.2  # s between looks at whether to stop
 
 
-def spin(*kinds: type[StageNode]) -> None:
+def spin(*kinds: Callable[[], StageNode]) -> None:
     """Run one node of each kind until SIGINT or SIGTERM, then end their workers and leave the graph.
 
-    Fast DDS loses pictures between processes over its default transports; unless told otherwise it uses those for
-    large data. A message that cannot be deserialised is logged and does not end the process.
+    What a callback or the middleware raises is logged and does not end the process.
     """
-    os.environ.setdefault("FASTDDS_BUILTIN_TRANSPORTS", "LARGE_DATA")
+    transport.choose()
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())

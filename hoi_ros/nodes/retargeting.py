@@ -12,6 +12,7 @@ from hoi_ros.msg import HandPoseArray
 from hoi_ros.nodes import conversions
 from hoi_ros.nodes.process import spin
 from hoi_ros.nodes.stage_node import LATEST, WARN, Input, StageNode
+from hoi_ros.pipeline import Pipeline
 
 QUIET = 2.0  # s without hands before the silence is a finding
 
@@ -24,7 +25,7 @@ class Retargeting(StageNode):
 
     stage = "retargeter"
     parameter_names = (
-        "retargeter", "device", "hand_model_path", "robot_hand", "robot_description", "coupling", "goal_duration", "max_age",
+        "retargeter", "device", "robot_hand", "robot_description", "coupling", "goal_duration", "max_age",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -44,10 +45,10 @@ class Retargeting(StageNode):
         self._clamps = Counter()
         self._hands_topic = self.subscribe(HandPoseArray, "hands", self._on_hands, LATEST)
 
-    def process(self, item: Input) -> None:
+    def process(self, pipeline: Pipeline, item: Input) -> None:
         """Publish the goal for one picture's hands."""
         hands = [conversions.hand_pose(hand) for hand in item.message.hands]
-        goal = self.pipeline.retarget(hands)
+        goal = pipeline.retarget(hands)
         for joint, times in goal.clamped.items():
             self.statistics.count(f"clamped: {joint}", times)
         now = self.get_clock().now().nanoseconds
@@ -63,7 +64,11 @@ class Retargeting(StageNode):
 
     def facts(self) -> dict[str, str]:
         """What is retargeted to what."""
-        return {"retargeter": self.parameters.retargeter, "robot hand": self.parameters.robot_hand, "hands": self._hands_topic}
+        return {
+            "retargeter": self.parameters.retargeter,
+            "robot hand": self.parameters.robot_hand,
+            "hands": self._hands_topic,
+        }
 
     def _on_hands(self, message: HandPoseArray) -> None:
         self._hands_at = time.monotonic()

@@ -101,7 +101,7 @@ class StageNode(LifecycleNode):
     def close_inputs(self) -> None:
         """End what `await_partners` may be waiting for."""
 
-    def process(self, item: Input) -> None:
+    def process(self, pipeline: Pipeline, item: Input) -> None:
         """Work on one input and publish. Raises Refused for one that cannot be used."""
         raise NotImplementedError
 
@@ -180,7 +180,7 @@ class StageNode(LifecycleNode):
         finish: Callable[[LifecycleState], TransitionCallbackReturn],
         state: LifecycleState,
     ) -> TransitionCallbackReturn:
-        """rclpy swallows what a transition raises: log and report it here, and stay in the state before."""
+        """Rclpy swallows what a transition raises: log and report it here, and stay in the state before."""
         try:
             work()
             self._fault = None
@@ -217,7 +217,9 @@ class StageNode(LifecycleNode):
         except Exception:
             self._deactivate()
             raise
-        self._worker = threading.Thread(target=self._work, args=(self._mailbox,), name=self.stage, daemon=True)
+        self._worker = threading.Thread(
+            target=self._work, args=(self.pipeline, self._mailbox), name=self.stage, daemon=True
+        )
         self._worker.start()
 
     def _deactivate(self) -> None:
@@ -255,43 +257,39 @@ class StageNode(LifecycleNode):
 
     # --- the worker ---------------------------------------------------------------------------------------------
 
-    def _work(self, mailbox: Mailbox[Input]) -> None:
+    def _work(self, pipeline: Pipeline, mailbox: Mailbox[Input]) -> None:
         while mailbox.wait():
             refused = self.await_partners()
             item = mailbox.take()
             if item is not None:
                 self.statistics.on_taken()
-                self._answer(item, refused)
+                self._answer(pipeline, item, refused)
 
-    def _answer(self, item: Input, refused: Refused | None) -> None:
+    def _answer(self, pipeline: Pipeline, item: Input, refused: Refused | None) -> None:
         now = self.get_clock().now().nanoseconds
         stamp = conversions.stamp_ns(item.message.header)
-        refused = refused or self._attempt(item, stamp, now)
+        refused = refused or self._attempt(pipeline, item, stamp, now)
         latency, age = time.monotonic() - item.received, (now - stamp) / conversions.NS
         self._publish_status(item.message.header, refused, latency, age)
         reason, message = (refused.reason, refused.message) if refused else (Reason.NONE, "")
         self.statistics.on_answer(reason, message, latency, age)
 
-    def _attempt(self, item: Input, stamp: int, now: int) -> Refused | None:
+    def _attempt(self, pipeline: Pipeline, item: Input, stamp: int, now: int) -> Refused | None:
         try:
             if self._timeline.admit(stamp, now):
-                self._reset()
-            self.process(item)
+                pipeline.reset()
+            self.process(pipeline, item)
             return None
         except StampBackwards as refused:
             if refused.restarted:
-                self._reset()
+                pipeline.reset()
             return refused
         except Refused as refused:
             return refused
         except Exception as error:
             self.get_logger().error(traceback.format_exc())
-            self._reset()
+            pipeline.reset()
             return Refused(Reason.INTERNAL, f"{type(error).__name__}: {error}")
-
-    def _reset(self) -> None:
-        assert self.pipeline is not None
-        self.pipeline.reset()
 
     def _on_clock_jump(self, _jump: Any) -> None:
         self._timeline.clock_jumped()
@@ -308,13 +306,17 @@ class StageNode(LifecycleNode):
         values, refusals = self.statistics.report()
         found = self._problems(refusals)
         level = max((level for level, _ in found), default=OK)
+        device = self.pipeline.device if self.pipeline else ""
         state = "active" if self._worker else "inactive" if self.pipeline else "unconfigured"
         report = DiagnosticStatus(
             level=level,
             name=f"{self.get_fully_qualified_name()}: {self.stage}",
             message="; ".join(sentence for _, sentence in found) or state,
-            hardware_id=self.parameters.device,
-            values=[KeyValue(key=key, value=value) for key, value in ({"state": state} | self.facts() | values).items()],
+            hardware_id=device,
+            values=[
+                KeyValue(key=k, value=v)
+                for k, v in {"state": state, "device": device, **self.facts(), **values}.items()
+            ],
         )
         if report.message != self._said:
             self._said = report.message

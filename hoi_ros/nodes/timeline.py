@@ -58,6 +58,6 @@ class StampBackwards(Refused):
         then = "; taken as a restart" if restarted else ""
         super().__init__(
             Reason.STAMP_BACKWARDS,
-            f"stamp {stamp / 1e9:.6f} is {(last - stamp) / 1e9:.6f} s before {last / 1e9:.6f} of the input before{then}",
+            f"stamp {stamp / 1e9:.6f} is {(last - stamp) / 1e9:.6f} s before that of the last input{then}",
         )
         self.restarted = restarted

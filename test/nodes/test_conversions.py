@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hoi_ros.msg import HandPose as HandPoseMessage
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image as Picture
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
-from hoi_ros.msg import HandPose as HandPoseMessage
 from hoi_ros.nodes import conversions
 from hoi_ros.refusals import Reason, Refused
 from hoi_ros.types import HandPose, JointGoal
@@ -137,7 +137,10 @@ def test_a_decompression_bomb_is_refused_by_its_header() -> None:
     got, sentence = reason(conversions.rgb, CompressedImage(format="png", data=bomb))
     assert got is Reason.PICTURE_SIZE and "12000x12000" in sentence
     vast = bomb.replace(size, struct.pack(">IIBBBBB", 2**30, 2**30, 8, 2, 0, 0, 0))
-    assert reason(conversions.rgb, CompressedImage(format="png", data=vast))[0] in (Reason.PICTURE_SIZE, Reason.PICTURE_DATA)
+    assert reason(conversions.rgb, CompressedImage(format="png", data=vast))[0] in (
+        Reason.PICTURE_SIZE,
+        Reason.PICTURE_DATA,
+    )
 
 
 # --- depth --------------------------------------------------------------------------------------------------------

@@ -49,5 +49,7 @@ def test_what_waits_is_never_more_than_one() -> None:
     statistics.on_answer(Reason.NO_HAND, "no hand", 0.01, 0.02)
     values, recent = statistics.report()
     assert values["queue high-water mark"] == "1" and values["replaced by newer"] == "4"
-    assert values["refused: no_hand"] == "1" and values["latency p95 (ms)"] == "10.0" and values["age p50 (ms)"] == "20.0"
+    assert (
+        values["refused: no_hand"] == "1" and values["latency p95 (ms)"] == "10.0" and values["age p50 (ms)"] == "20.0"
+    )
     assert recent == {Reason.NO_HAND: "no hand"} and statistics.report()[1] == {}

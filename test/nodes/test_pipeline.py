@@ -1,4 +1,4 @@
-"""The composition: whom the robot follows, and what never gets out. Stages are doubles; the nodes' tests run real ones."""
+"""The composition: whom the robot follows, and what never gets out. Stages are doubles here."""
 
 from __future__ import annotations
 
