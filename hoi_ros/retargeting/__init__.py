@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from hoi_ros.retargeting.contact import ContactRetargeter
 from hoi_ros.retargeting.mjcf import mjcf, write_mjcf
 from hoi_ros.retargeting.robot_description import read_hand
 from hoi_ros.retargeting.shadow_hand import ShadowHand
@@ -14,11 +15,27 @@ from hoi_ros.types import Side
 if TYPE_CHECKING:
     from hoi_ros.parameters import Parameters
 
-__all__ = ["ShadowHand", "VectorRetargeter", "build", "mjcf", "read_hand", "urdf", "write_mjcf", "write_urdf"]
+__all__ = [
+    "OBJECTIVES",
+    "ContactRetargeter",
+    "ShadowHand",
+    "VectorRetargeter",
+    "build",
+    "mjcf",
+    "read_hand",
+    "urdf",
+    "write_mjcf",
+    "write_urdf",
+]
+
+OBJECTIVES: dict[str, type[VectorRetargeter] | type[ContactRetargeter]] = {
+    "vector": VectorRetargeter,
+    "contact": ContactRetargeter,
+}
 
 
-def build(parameters: Parameters) -> VectorRetargeter:
+def build(parameters: Parameters) -> VectorRetargeter | ContactRetargeter:
     """The retargeter that ``parameters`` describe. Raises Refused(ROBOT_DESCRIPTION) for a URDF without the hand."""
     side: Side = "right" if parameters.robot_hand == "shadow_right" else "left"
     hand = read_hand(parameters.robot_description, side) if parameters.robot_description else ShadowHand.embedded(side)
-    return VectorRetargeter(hand, parameters.coupling)
+    return OBJECTIVES[parameters.retargeter](hand, parameters.coupling)

@@ -125,7 +125,7 @@ class Solver:
         here = self._evaluate(problem, angles, shared, effort.stay)
         for _ in range(effort.iterations):
             step, shared_step, gain = self._step(here, problem, angles, shared, damping, effort.stay)
-            ended = (gain < effort.tolerance) | (damping > MOST_DAMPING)
+            ended = ((gain < effort.tolerance) & (damping <= REJECTED)) | (damping > MOST_DAMPING)
             if ended.any():
                 result.put(rows[ended], angles[ended], shared[ended], here.distances[ended])
                 go = ~ended
