@@ -27,6 +27,7 @@ from trajectory_msgs.msg import JointTrajectory
 
 from hoi_ros.msg import HandPoseArray, Status
 from hoi_ros.nodes import conversions, transport
+from hoi_ros.nodes.serialized import msgtype
 from hoi_ros.refusals import Reason, Refused
 from hoi_ros.replay.bag import Bag, Frame
 from hoi_ros.replay.graph import NAMESPACE, Nodes
@@ -159,10 +160,9 @@ class Player:
 
     def _recorder(self, topic: str, kind: type, handler: Callable[[Any], None]) -> Callable[[bytes], None]:
         name = topic if topic.startswith("/") else f"/{topic}"
-        msgtype = "/".join((kind.__module__.split(".")[0], "msg", kind.__name__))
 
         def receive(cdr: bytes) -> None:
-            self._writer.write(name, msgtype, self._now, cdr)
+            self._writer.write(name, msgtype(kind), self._now, cdr)
             handler(deserialize_message(cdr, kind))
 
         return receive
@@ -251,16 +251,6 @@ class Player:
         """First stamp, and the time after which the recording can start anew, ns."""
         stamps = [frame.image.stamp_ns for frame in self._bag.frames()]
         return stamps[0], stamps[-1] - stamps[0] + (stamps[-1] - stamps[0]) // max(len(stamps) - 1, 1)
-
-
-def messages_of(result: Result, header: Header, hand_model: str, goal_duration: float) -> dict[str, Any]:
-    """What the nodes would publish for one picture, by topic."""
-    messages: dict[str, Any] = {"hands": conversions.hand_pose_array(result.hands, header, hand_model)}
-    if result.goal is not None:
-        stamp = conversions.stamp_ns(header)
-        messages["joint_goal"] = conversions.joint_trajectory(result.goal, stamp, goal_duration)
-        messages["wrist_goal"] = conversions.wrist_goal(result.goal)
-    return messages
 
 
 def _joint_goal(trajectory: JointTrajectory, wrist: PoseStamped) -> JointGoal:

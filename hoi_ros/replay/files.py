@@ -5,7 +5,7 @@ Shapes are those of the command line's documentation: ``hands.npz``, ``goals.npz
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -47,13 +47,16 @@ def save_hands(path: Path, hands: Sequence[HandPose], images: Sequence[str] | No
 def save_goals(path: Path, goals: Sequence[JointGoal]) -> None:
     """Write ``goals.npz``, with the stamp of the picture each goal was made from."""
     names = goals[0].names if goals else ()
-    _save(
-        path,
-        names=np.array(names, dtype=np.str_),
-        positions=_rows([goal.positions for goal in goals], len(names)),
-        wrist_pose=_rows([goal.wrist_pose for goal in goals], 7),
-        stamp_ns=_stamps(goals),
-    )
+    positions = _rows([goal.positions for goal in goals], len(names))
+    wrist_pose = _rows([goal.wrist_pose for goal in goals], 7)
+    save_goal_arrays(path, names, positions, wrist_pose, stamp_ns=_stamps(goals))
+
+
+def save_goal_arrays(
+    path: Path, names: Sequence[str], positions: Array, wrist_pose: Array, **more: NDArray[Any]
+) -> None:
+    """Write ``goals.npz`` of positions (N, J) and wrist poses (N, 7)."""
+    _save(path, names=np.array(names, dtype=np.str_), positions=positions, wrist_pose=wrist_pose, **more)
 
 
 def load_hands(path: Path) -> dict[str, NDArray[Any]]:
@@ -91,7 +94,7 @@ def keys(path: Path) -> tuple[str, ...]:
         return tuple(archive.files)
 
 
-def _load(path: Path, shapes: dict[str, tuple[int, ...] | None]) -> dict[str, NDArray[Any]]:
+def _load(path: Path, shapes: Mapping[str, tuple[int, ...] | None]) -> dict[str, NDArray[Any]]:
     """Arrays of ``path``, checked against shapes without their leading axis; -1 is any length, None any shape."""
     with _opened(path) as archive:
         missing = [key for key in shapes if key not in archive.files]

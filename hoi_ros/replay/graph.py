@@ -8,15 +8,16 @@ import random
 import signal
 import socket
 import subprocess
-import sys
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
 
+import hoi_ros.msg
 from hoi_ros.parameters import Parameters
 from hoi_ros.refusals import Reason, Refused
 
+EXECUTABLES = Path(hoi_ros.msg.__file__).parents[4] / "hoi_ros"  # lib/hoi_ros of the workspace
 NAMESPACE = "/hoi_play"
 DOMAINS = range(1, 102)  # those whose ports lie below the ephemeral ones
 PATIENCE = 10.0  # s the nodes get to end by themselves
@@ -45,7 +46,7 @@ class Nodes:
         values = asdict(parameters) | dict(overrides)
         config.write_text(json.dumps({"/**": {"ros__parameters": values}}, indent=1))  # JSON is YAML
         self._command = [
-            sys.executable, "-m", "hoi_ros.nodes.pipeline", "--ros-args", "--params-file", str(config),
+            str(EXECUTABLES / "pipeline"), "--ros-args", "--params-file", str(config),
             "-r", f"__ns:={NAMESPACE}", "-r", f"/clock:={NAMESPACE}/clock",
         ]  # fmt: skip
         self._environment = os.environ | {"ROS_DOMAIN_ID": str(domain)}

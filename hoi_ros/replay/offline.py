@@ -7,17 +7,18 @@ from collections.abc import Callable
 
 from hoi_ros.hand import load_hand_model
 from hoi_ros.nodes import conversions
+from hoi_ros.nodes.serialized import serialized
 from hoi_ros.parameters import Parameters
 from hoi_ros.pipeline import Pipeline, Result
 from hoi_ros.refusals import Reason, Refused
 from hoi_ros.replay.bag import Bag, Frame
-from hoi_ros.replay.results import Answer, Results
+from hoi_ros.replay.results import Answer, MessageWriter, Results
 from hoi_ros.types import CameraFrame
 
 NODES = {"estimator": "pose_estimation", "retargeter": "retargeting"}  # stage -> node that runs it
 
 
-def play_offline(bag: Bag, parameters: Parameters, on_frame: Callable[[], None] = lambda: None) -> Results:
+def play_offline(bag: Bag, parameters: Parameters, writer: MessageWriter, on_frame: Callable[[], None]) -> Results:
     """Every picture of ``bag`` through the pipeline; refusals are collected as those of the nodes are.
 
     Raises Refused(FILE) for a bag that cannot be read to its end, and as `Pipeline.build` does.
@@ -40,6 +41,9 @@ def play_offline(bag: Bag, parameters: Parameters, on_frame: Callable[[], None] 
             refused = result.refusals.get(stage)
             reason, message = (refused.reason, refused.message) if refused else (Reason.NONE, "")
             results.answers.append(Answer(NODES[stage], stamp, reason, message, latency, 0.0))
+        frame_id, duration = frame.image.message.header.frame_id, parameters.goal_duration
+        for topic, kind, cdr in serialized(result, stamp, frame_id, results.hand_model, duration):
+            writer.write(topic, kind, stamp, cdr)
         on_frame()
     pipeline.close()
     return results

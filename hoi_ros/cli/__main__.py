@@ -1,0 +1,5 @@
+"""``python -m hoi_ros.cli``."""
+
+from hoi_ros.cli import main
+
+main()

@@ -1,0 +1,67 @@
+"""``hoi play``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from hoi_ros.cli.console import EstimatorName, Json, Out, RobotHand, Set, finish, parameters, progress
+
+
+def play(
+    bag: Annotated[Path, typer.Argument(help="Recording: an .mcap file, or a rosbag2 folder.")],
+    out: Out,
+    estimator: EstimatorName = "landmarks",
+    hand: RobotHand = "shadow_right",
+    mode: Annotated[
+        str, typer.Option(help="lockstep: each picture waits for its answers. realtime: as recorded, drops counted.")
+    ] = "lockstep",
+    offline: Annotated[bool, typer.Option("--offline", help="The pipeline alone, without a ROS graph.")] = False,
+    loop: Annotated[int, typer.Option(min=0, help="realtime: how often to play it; 0 is for ever.")] = 1,
+    duration: Annotated[float, typer.Option(min=0.0, help="realtime: stop after so many seconds; 0 is no limit.")] = 0.0,
+    domain: Annotated[
+        int | None, typer.Option(min=0, max=232, help="ROS domain to play in; without it one that nobody uses.")
+    ] = None,
+    image_topic: Annotated[str, typer.Option(help="Topic of the colour pictures; found by type without it.")] = "",
+    depth_topic: Annotated[str, typer.Option(help="Topic of the registered depth.")] = "",
+    camera_info_topic: Annotated[str, typer.Option(help="Topic of the camera_info.")] = "",
+    truth_topic: Annotated[str, typer.Option(help="Topic of true keypoints, a PoseArray of 21.")] = "",
+    assignments: Set = None,
+    as_json: Json = False,
+) -> None:
+    """Play a bag through the nodes on a ROS graph, or through the pipeline alone, and sum up what came out."""
+    from hoi_ros.replay.bag import Bag, Topics
+    from hoi_ros.replay.run import Schedule, run_nodes, run_offline
+
+    chosen = parameters(assignments, estimator=estimator, robot_hand=hand)
+    schedule = Schedule(mode, loop, duration, domain)
+    with Bag(bag, Topics(image_topic, depth_topic, camera_info_topic, truth_topic)) as recording:
+        if offline:
+            with progress("playing offline", len(recording)) as advance:
+                _, summary = run_offline(recording, chosen, out, advance)
+        else:
+            with progress(f"playing in {mode}", schedule.pictures(len(recording))) as advance:
+                _, summary = run_nodes(recording, chosen, out, schedule, advance)
+    finish(summary | {"out": str(out)}, as_json, *summary_lines(summary), f"files: {out}/")
+
+
+def summary_lines(summary: dict[str, Any]) -> list[str]:
+    """A summary for a person."""
+    refused = ", ".join(f"{n} {reason}" for reason, n in summary["refused"].items()) or "none"
+    sides = ", ".join(f"{n} {side}" for side, n in summary["hands"].items()) or "none"
+    lines = [
+        f"{summary['pictures']} pictures, {summary['goals']} joint goals; refused: {refused}; dropped: {summary['dropped']}",
+        f"hands: {sides}",
+    ]
+    if delay := summary["picture_to_goal_ms"]:
+        lines.append(f"picture to goal: median {delay['p50']:.1f} ms, p95 {delay['p95']:.1f} ms, p99 {delay['p99']:.1f} ms")
+    if (truth := summary.get("ground_truth")) and truth["found"]:
+        lines.append(
+            f"against ground truth: MPJPE {truth['mpjpe_mm']:.1f} mm, root-relative {truth['r_mpjpe_mm']:.1f} mm, "
+            f"PA {truth['pa_mpjpe_mm']:.1f} mm, {truth['error_2d_px']:.1f} px"
+        )
+    if memory := summary.get("memory_mb"):
+        lines.append(f"memory of the nodes: {memory['start']:.0f} -> {memory['end']:.0f} MB")
+    return lines

@@ -1,0 +1,2 @@
+def view() -> None:
+    """x."""

@@ -1,0 +1,84 @@
+"""One run of a bag, whichever way, with its files: ``results.mcap``, ``hands.npz``, ``goals.npz``, ``summary.json``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hoi_ros.parameters import Parameters
+from hoi_ros.refusals import Reason, Refused
+from hoi_ros.replay.bag import Bag
+from hoi_ros.replay.graph import Nodes, free_domain
+from hoi_ros.replay.results import MessageWriter, Results
+from hoi_ros.replay.summary import summarize
+
+MODES = ("lockstep", "realtime")
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How a bag is played to the nodes."""
+
+    mode: str = "lockstep"
+    loops: int = 1  # realtime only; 0 is for ever
+    duration: float = 0.0  # s, realtime only; 0 is no limit
+    domain: int | None = None  # ROS domain; None takes one that nobody uses
+    timeout: float = 10.0  # s a picture may wait for its answer in lockstep
+
+    def __post_init__(self) -> None:
+        """Raises Refused(PARAMETER) for what cannot be played."""
+        if self.mode not in MODES:
+            raise Refused(Reason.PARAMETER, f"mode is '{self.mode}'; choose one of: {', '.join(MODES)}")
+        if self.loops == 0 and self.duration == 0.0:
+            raise Refused(Reason.PARAMETER, "loop 0 repeats for ever; give a duration")
+        if self.mode == "lockstep" and (self.loops != 1 or self.duration):
+            raise Refused(Reason.PARAMETER, "lockstep plays a bag once; loop and duration are for realtime")
+
+    def pictures(self, recorded: int) -> int | None:
+        """How many pictures of a bag of ``recorded`` will be played, where that is known."""
+        return None if self.duration else recorded * self.loops
+
+
+def run_offline(
+    bag: Bag, parameters: Parameters, out: Path, on_frame: Callable[[], None]
+) -> tuple[Results, dict[str, Any]]:
+    """Play ``bag`` through the pipeline alone and write its files."""
+    from hoi_ros.replay.offline import play_offline
+
+    out.mkdir(parents=True, exist_ok=True)
+    with MessageWriter(out / "results.mcap") as writer:
+        results = play_offline(bag, parameters, writer, on_frame)
+    return results, _finish(bag, parameters, "offline", results, out)
+
+
+def run_nodes(
+    bag: Bag, parameters: Parameters, out: Path, schedule: Schedule, on_frame: Callable[[], None]
+) -> tuple[Results, dict[str, Any]]:
+    """Play ``bag`` through the nodes, in a process of their own, and write its files."""
+    from hoi_ros.nodes.player import Player
+
+    out.mkdir(parents=True, exist_ok=True)
+    domain = free_domain() if schedule.domain is None else schedule.domain
+    overrides = {"use_sim_time": True, "image_transport": "compressed" if bag.compressed else "raw"}
+    nodes = Nodes(parameters, domain, out, overrides)
+    with (
+        nodes,
+        MessageWriter(out / "results.mcap") as writer,
+        Player(bag, nodes, domain, writer, parameters.use_depth != "never") as player,
+    ):
+        player.await_nodes()
+        if schedule.mode == "lockstep":
+            player.play_lockstep(schedule.timeout, on_frame)
+        else:
+            player.play_realtime(schedule.loops, schedule.duration, on_frame)
+    return player.results, _finish(bag, parameters, schedule.mode, player.results, out)
+
+
+def _finish(bag: Bag, parameters: Parameters, mode: str, results: Results, out: Path) -> dict[str, Any]:
+    results.save(out)
+    summary = summarize(bag, parameters, mode, results)
+    (out / "summary.json").write_text(json.dumps(summary, indent=2, allow_nan=False) + "\n")
+    return summary
