@@ -5,13 +5,14 @@ from dataclasses import fields
 from pathlib import Path
 
 from launch import LaunchContext, LaunchDescription
-from launch.actions import DeclareLaunchArgument, OpaqueFunction, SetEnvironmentVariable
+from launch.actions import DeclareLaunchArgument, OpaqueFunction
 from launch.conditions import IfCondition
-from launch.substitutions import EnvironmentVariable, LaunchConfiguration
+from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 from launch_ros.substitutions import FindPackageShare
 
+from hoi_ros.nodes import transport
 from hoi_ros.parameters import Parameters
 
 PARAMETERS = {f.name: f.metadata for f in fields(Parameters)}
@@ -56,7 +57,7 @@ def pipeline(context: LaunchContext) -> list[Node]:
 
 def generate_launch_description() -> LaunchDescription:
     share = FindPackageShare("hoi_ros")
-    transports = "FASTDDS_BUILTIN_TRANSPORTS"
+    transport.choose()  # for RViz as for the nodes
     rviz = Node(
         package="rviz2",
         executable="rviz2",
@@ -104,8 +105,6 @@ def generate_launch_description() -> LaunchDescription:
                 default_value="camera_color_optical_frame",
                 description="Fixed frame of RViz: the frame_id of the pictures.",
             ),
-            # Pictures between processes get lost over Fast DDS's default transports.
-            SetEnvironmentVariable(transports, EnvironmentVariable(transports, default_value="LARGE_DATA")),
             OpaqueFunction(function=pipeline),
             rviz,
         ]
