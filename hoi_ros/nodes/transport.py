@@ -15,10 +15,12 @@ from pathlib import Path
 PROFILES = Path(__file__).parent / "fastdds"
 BUFFER = 4_194_304  # bytes, of the sockets in udp.xml
 RMEM_MAX = Path("/proc/sys/net/core/rmem_max")
-CHOICES = ("FASTDDS_BUILTIN_TRANSPORTS", "FASTDDS_DEFAULT_PROFILES_FILE", "FASTRTPS_DEFAULT_PROFILES_FILE")
+# Renamed in Fast DDS 3, which warns of its old name.
+VARIABLE = f"{'FASTRTPS' if os.environ.get('ROS_DISTRO') == 'jazzy' else 'FASTDDS'}_DEFAULT_PROFILES_FILE"
+CHOICES = (VARIABLE, "FASTDDS_BUILTIN_TRANSPORTS")
 
 ADVICE = (
-    f"allow larger buffers (sysctl -w net.core.rmem_max={BUFFER}) or set {CHOICES[1]}={PROFILES / 'shared_memory.xml'}"
+    f"allow larger buffers (sysctl -w net.core.rmem_max={BUFFER}) or set {VARIABLE}={PROFILES / 'shared_memory.xml'}"
 )
 
 
@@ -27,6 +29,5 @@ def choose() -> None:
     if any(name in os.environ for name in CHOICES):
         return
     allowed = int(RMEM_MAX.read_text()) if RMEM_MAX.exists() else 0
-    profile = str(PROFILES / ("udp.xml" if allowed >= BUFFER else "shared_memory.xml"))
-    os.environ["FASTDDS_DEFAULT_PROFILES_FILE"] = profile
-    os.environ["FASTRTPS_DEFAULT_PROFILES_FILE"] = profile  # its name before Fast DDS 3
+    profile = PROFILES / ("udp.xml" if allowed >= BUFFER else "shared_memory.xml")
+    os.environ[VARIABLE] = str(profile)

@@ -126,16 +126,15 @@ def test_depth_is_waited_for_as_soon_as_somebody_publishes_it(
     graph.until(lambda: answer() == Reason.NO_HAND)
 
 
-def test_two_lives_leave_nothing_behind(graph: Graph, estimation: NodeProcess) -> None:
+def test_lives_leave_nothing_behind(graph: Graph, estimation: NodeProcess) -> None:
     def live() -> tuple[float, int, int]:
         for transition in (DEACTIVATE, CLEANUP, CONFIGURE, ACTIVATE):
             assert graph.change_state("pose_estimation", transition)
         return estimation.resources()
 
-    live()
-    memory, threads, files = live()
-    after = live()
-    assert after[0] < memory + 20.0 and after[1:] == (threads, files)
+    lives = [live() for _ in range(6)]  # the allocator settles within three
+    assert lives[-1][0] < lives[2][0] + 20.0, lives
+    assert lives[-1][1:] == lives[0][1:], lives
 
 
 def test_compressed_pictures_lie_beside_the_raw_ones(
