@@ -34,11 +34,14 @@ def build_hand() -> dict[str, np.ndarray]:
         "weights": weights,
         "hands_components": components,
         "hands_mean": mean,
-        "tip_vertices": np.array([TIP_VERTICES[d] for d in ("thumb", "index", "middle", "ring", "little")], dtype=np.int32),
+        "tip_vertices": np.array(
+            [TIP_VERTICES[d] for d in ("thumb", "index", "middle", "ring", "little")], dtype=np.int32
+        ),
     }
 
 
 def main() -> None:
+    """Writes the file the command line names."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, required=True, help="the .npz to write")
     parser.add_argument("--pictures", type=Path, help="folder for pictures of poses and shapes")

@@ -31,8 +31,8 @@ def build_correctives(vertices: Array, faces: Faces, weights: Array, skeleton: S
     directions = np.zeros((len(vertices), 3, 135))
     for joint in range(1, 16):
         reach = REACH_THUMB if joint == 13 else REACH
-        near = np.flatnonzero(_influence(vertices, weights, skeleton, joint, reach) > 0)
         fade = _influence(vertices, weights, skeleton, joint, reach)
+        near = np.flatnonzero(fade > 0)
         rotations = sample_rotations(skeleton, joint)
         features = (rotations - np.eye(3)).reshape(len(rotations), 9)
         moves = np.zeros((len(rotations), len(vertices), 3))
@@ -52,7 +52,10 @@ def sample_rotations(skeleton: Skeleton, joint: int) -> Array:
     if digit == "thumb" and bone == 0:
         ranges = LIMITS_DEG["thumb"]
         grid = np.stack(
-            np.meshgrid(*(np.linspace(*ranges[n], 4) for n in ("cmc_flexion", "cmc_spread", "cmc_twist")), indexing="ij"), -1
+            np.meshgrid(
+                *(np.linspace(*ranges[n], 4) for n in ("cmc_flexion", "cmc_spread", "cmc_twist")), indexing="ij"
+            ),
+            -1,
         ).reshape(-1, 3)
         vectors = np.radians(grid) @ np.stack([flexion, spread, -along])
     elif digit == "thumb":
@@ -76,7 +79,7 @@ def _subtree(joint: int) -> list[int]:
 
 
 def _influence(vertices: Array, weights: Array, skeleton: Skeleton, joint: int, reach: float) -> Array:
-    """How far each vertex is corrected at this joint (V,): one close by, fading out with distance, zero on other digits."""
+    """Share of the correction each vertex takes (V,): one by the joint, fading with distance, zero on other digits."""
     other = [row for row in range(1, 16) if (row - 1) // 3 != (joint - 1) // 3]
     distance = np.linalg.norm(vertices - skeleton.joints[joint], axis=1)
     fade = np.clip((reach - distance) / (0.25 * reach), 0.0, 1.0)
@@ -86,7 +89,9 @@ def _influence(vertices: Array, weights: Array, skeleton: Skeleton, joint: int, 
 def _missing(vertices: Array, weights: Array, skeleton: Skeleton, flesh: Flesh, joint: int, rotation: Array) -> Array:
     """Displacements (V, 3) in the rest pose that bring skinned vertices onto the flesh of the bent joint."""
     rotations = np.repeat(np.eye(3)[None], 17, axis=0)
-    rest = np.concatenate([skeleton.joints, skeleton.joints[13:14]])  # the last: the bone that makes half the thumb's turn
+    rest = np.concatenate(
+        [skeleton.joints, skeleton.joints[13:14]]
+    )  # the last: the bone that makes half the thumb's turn
     centres = rest.copy()
     rotations[_subtree(joint)] = rotation
     for row in _subtree(joint):
@@ -116,10 +121,9 @@ def _missing(vertices: Array, weights: Array, skeleton: Skeleton, flesh: Flesh, 
 def _smoothed(moves: Array, faces: Faces, times: int = 2) -> Array:
     """Displacements (N, V, 3) averaged a little with their neighbours."""
     edges = edges_of(faces)
-    count = np.bincount(edges.ravel(), minlength=moves.shape[1])[None, :, None]
+    mean = np.zeros((moves.shape[1], moves.shape[1]))
+    mean[edges[:, 0], edges[:, 1]] = mean[edges[:, 1], edges[:, 0]] = 1.0
+    mean /= mean.sum(axis=1, keepdims=True)
     for _ in range(times):
-        total = np.zeros_like(moves)
-        np.add.at(total, (slice(None), edges[:, 0]), moves[:, edges[:, 1]])
-        np.add.at(total, (slice(None), edges[:, 1]), moves[:, edges[:, 0]])
-        moves = 0.65 * moves + 0.35 * total / count
+        moves = 0.65 * moves + 0.35 * np.einsum("vu,nui->nvi", mean, moves, optimize=True)
     return moves

@@ -6,16 +6,14 @@ the same field exists in any pose; the pose correctives are fitted to it.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .skeleton import DIGITS, Skeleton, bone_of, from_palm
+from .skeleton import DIGITS, WRIST, Skeleton, bone_of, from_palm
 
 Array = NDArray[np.float64]
-
-PALM = len(DIGITS)
-"""Group number of the palm; digits are groups 0-4 in ``DIGITS`` order."""
 
 MM = 1e-3
 # Half breadth of each digit at its middle joint (thumb: at its end joint), m.
@@ -60,38 +58,66 @@ PALM_PARTS = (
 )
 WEB = 0.62
 """Where the webs between fingers end, as a share of the first bone."""
-CUT = -0.028
-"""Where the wrist is cut, m along the palm frame's x."""
+CUT = WRIST[0] + 0.028
+"""Where the wrist is cut, m along x."""
 
-BLEND = {"palm": 9.0 * MM, "digit": 2.0 * MM, "knuckle": 6.0 * MM, "thumb": 13.0 * MM, "cut": 5.0 * MM, "crease": 4.0 * MM, "nail": 2.0 * MM}
+BLEND = {
+    "palm": 9.0 * MM,
+    "digit": 2.0 * MM,
+    "knuckle": 6.0 * MM,
+    "thumb": 13.0 * MM,
+    "cut": 5.0 * MM,
+    "crease": 4.0 * MM,
+    "nail": 2.0 * MM,
+}
+
+
+@dataclass(frozen=True)
+class Capsule:
+    """A tapered capsule in the rest pose: ends (3,), radii, thickness over breadth along an axis (3,), and its bone."""
+
+    start: Array
+    end: Array
+    start_radius: float
+    end_radius: float
+    squash: float
+    axis: Array
+    bone: int
+
+    def distance(self, points: Array) -> Array:
+        """Field (N,) at points (N, 3) in the capsule's rest frame."""
+        stretch = 1.0 / self.squash - 1.0
+        offset = points - self.start
+        offset = offset + stretch * (offset @ self.axis)[:, None] * self.axis
+        along = self.end - self.start
+        along = along + stretch * (along @ self.axis) * self.axis
+        place = np.clip(offset @ along / (along @ along), 0.0, 1.0)
+        radius = self.start_radius + place * (self.end_radius - self.start_radius)
+        return np.linalg.norm(offset - place[:, None] * along, axis=1) - radius
 
 
 @dataclass(frozen=True)
 class Flesh:
-    """Capsules: ends ``a``, ``b`` (P, 3), radii (P,), flattening ``axis`` (P, 3) and ``squash`` (P,), ``bone``, ``group``."""
+    """Capsules of the palm and of each bone of the digits; nails as planes (point, normal) that flatten a bone."""
 
-    a: Array
-    b: Array
-    radius_a: Array
-    radius_b: Array
-    axis: Array
-    squash: Array
-    bone: NDArray[np.int64]
-    group: NDArray[np.int64]
-    cut_point: Array
-    cut_normal: Array
+    palm: tuple[Capsule, ...]
+    bones: dict[int, tuple[Capsule, ...]]
     nails: dict[int, tuple[Array, Array]]
 
     def field(self, points: Array) -> Array:
         """Signed field (N,) of the whole hand at rest, at points (N, 3)."""
-        palm = self._palm(lambda bone: points)
+
+        def at_rest(_: int) -> Array:
+            return points
+
+        palm = self._palm(at_rest)
         hand = palm
         for digit, name in enumerate(DIGITS):
-            finger = self._bone(1 + 3 * digit, lambda bone: points)
+            finger = self._bone(1 + 3 * digit, at_rest)
             for bone in (2 + 3 * digit, 3 + 3 * digit):
-                finger = smooth_union(finger, self._bone(bone, lambda bone: points), BLEND["digit"])
+                finger = smooth_union(finger, self._bone(bone, at_rest), BLEND["digit"])
             hand = np.minimum(hand, smooth_union(palm, finger, BLEND["thumb" if name == "thumb" else "knuckle"]))
-        return smooth_intersection(hand, (points - self.cut_point) @ self.cut_normal, BLEND["cut"])
+        return smooth_intersection(hand, points[:, 0] - CUT, BLEND["cut"])
 
     def joint_field(self, joint: int, points: Array, placed: tuple[Array, Array, Array] | None = None) -> Array:
         """Field (N,) of only the two bones that meet at a joint (the palm, for a digit's first).
@@ -110,30 +136,16 @@ class Flesh:
             return smooth_union(self._palm(at), self._bone(joint, at), blend)
         return smooth_union(self._bone(joint - 1, at), self._bone(joint, at), BLEND["crease"])
 
-    def _capsules(self, rows: NDArray[np.int64], at: Callable[[int], Array]) -> Array:
-        distances = []
-        for row in rows:
-            points = at(int(self.bone[row]))
-            stretch = 1.0 / self.squash[row] - 1.0
-            offset = points - self.a[row]
-            offset = offset + stretch * (offset @ self.axis[row])[:, None] * self.axis[row]
-            along = self.b[row] - self.a[row]
-            along = along + stretch * (along @ self.axis[row]) * self.axis[row]
-            place = np.clip(offset @ along / max(along @ along, 1e-12), 0.0, 1.0)
-            radius = self.radius_a[row] + place * (self.radius_b[row] - self.radius_a[row])
-            distances.append(np.linalg.norm(offset - place[:, None] * along, axis=1) - radius)
-        return np.array(distances)
-
     def _palm(self, at: Callable[[int], Array]) -> Array:
-        parts = self._capsules(np.flatnonzero(self.group == PALM), at)
-        palm = parts[0]
-        for part in parts[1:]:
+        """Field (N,) of the palm, given the points in the rest frame of each bone."""
+        palm, *parts = (part.distance(at(part.bone)) for part in self.palm)
+        for part in parts:
             palm = smooth_union(palm, part, BLEND["palm"])
         return palm
 
     def _bone(self, bone: int, at: Callable[[int], Array]) -> Array:
         """Field (N,) of one bone of a digit; the last is flattened at the nail."""
-        part: Array = self._capsules(np.flatnonzero((self.group < PALM) & (self.bone == bone)), at).min(axis=0)
+        part: Array = np.min([capsule.distance(at(bone)) for capsule in self.bones[bone]], axis=0)
         if bone in self.nails:
             point, normal = self.nails[bone]
             part = smooth_intersection(part, (at(bone) - point) @ normal, BLEND["nail"])
@@ -153,54 +165,48 @@ def smooth_intersection(first: Array, second: Array, blend: float) -> Array:
 
 def build_flesh(skeleton: Skeleton) -> Flesh:
     """Dresses the skeleton."""
-    rows: list[tuple[Array, Array, float, float, Array, float, int, int]] = []
+    down = np.array([0.0, -1.0, 0.0])
+    palm = [
+        Capsule(from_palm(MM * np.array(start)), from_palm(MM * np.array(end)), r * MM, s * MM, squash, down, bone)
+        for start, end, r, s, squash, bone in PALM_PARTS
+    ]
+    bones: dict[int, tuple[Capsule, ...]] = {}
     nails: dict[int, tuple[Array, Array]] = {}
-    ends = skeleton.ends()
-    for group, digit in enumerate(DIGITS):
-        thumb = digit == "thumb"
-        profile, squash = (THUMB_PROFILE, THUMB_SQUASH) if thumb else (FINGER_PROFILE, FINGER_SQUASH)
+    for digit in DIGITS:
         for bone in range(3):
             row = bone_of(digit, bone)
+            squash = (THUMB_SQUASH if digit == "thumb" else FINGER_SQUASH)[bone]
             pad = -skeleton.spread[bone_of(digit, max(bone, 1))]
-            start, along = skeleton.joints[row], ends[row] - skeleton.joints[row]
-            balls = [(start + s * along + shift * GIRTH[digit] * pad, r * GIRTH[digit]) for s, r, shift in profile[bone]]
+            balls = _balls(skeleton, digit, bone, pad)
+            bones[row] = tuple(Capsule(a, b, r, s, squash, pad, row) for (a, r), (b, s) in pairwise(balls))
             if bone == 2:
-                radius = TIP_RADIUS["thumb" if thumb else "finger"] * GIRTH[digit]
-                balls.append((ends[row] - radius * skeleton.direction[row], radius))
-                nails[row] = (balls[-2][0] - 0.66 * GIRTH[digit] * squash[2] * pad, _tilted(-pad, skeleton.direction[row], 10.0))
-            for (a, ra), (b, rb) in zip(balls, balls[1:], strict=False):
-                rows.append((a, b, ra, rb, pad, squash[bone], row, group))
-    down = np.array([0.0, -1.0, 0.0])
-    for a, b, ra, rb, flat, bone in PALM_PARTS:
-        rows.append((from_palm(MM * np.array(a)), from_palm(MM * np.array(b)), ra * MM, rb * MM, down, flat, bone, PALM))
-    rows += [(*web, down, 0.8, 0, PALM) for web in _webs(skeleton)]
-    columns = list(zip(*rows, strict=True))
-    return Flesh(
-        *(np.array(column) for column in columns),
-        cut_point=from_palm(np.array([CUT, 0.0, 0.0])),
-        cut_normal=np.array([1.0, 0.0, 0.0]),
-        nails=nails,
-    )
+                tilt = np.radians(10.0)
+                normal = -np.cos(tilt) * pad + np.sin(tilt) * skeleton.direction[row]
+                nails[row] = (balls[-2][0] - 0.66 * GIRTH[digit] * squash * pad, normal)
+    return Flesh((*palm, *_webs(skeleton)), bones, nails)
 
 
-def _tilted(normal: Array, direction: Array, degrees: float) -> Array:
-    return np.cos(np.radians(degrees)) * normal + np.sin(np.radians(degrees)) * direction
+def _balls(skeleton: Skeleton, digit: str, bone: int, pad: Array) -> list[tuple[Array, float]]:
+    """Centres and radii along one bone of a digit."""
+    row, girth = bone_of(digit, bone), GIRTH[digit]
+    start, end = skeleton.joints[row], skeleton.ends()[row]
+    profile = (THUMB_PROFILE if digit == "thumb" else FINGER_PROFILE)[bone]
+    balls = [(start + place * (end - start) + shift * girth * pad, size * girth) for place, size, shift in profile]
+    if bone == 2:
+        radius = TIP_RADIUS["thumb" if digit == "thumb" else "finger"] * girth
+        balls.append((end - radius * skeleton.direction[row], radius))
+    return balls
 
 
-def _webs(skeleton: Skeleton) -> list[tuple[Array, Array, float, float]]:
+def _webs(skeleton: Skeleton) -> list[Capsule]:
     """A bridge between neighbouring fingers part of the way along their first bones."""
     webs = []
-    order = ("index", "middle", "ring", "little")
-    for left, right in zip(order, order[1:], strict=False):
-        i, j = bone_of(left, 0), bone_of(right, 0)
-        ends = skeleton.ends()
-        base = 0.5 * (skeleton.joints[i] + skeleton.joints[j]) + np.array([0.0, -3.0 * MM, 0.0])
-        far = 0.5 * (skeleton.joints[i] + WEB * (ends[i] - skeleton.joints[i]) + skeleton.joints[j] + WEB * (ends[j] - skeleton.joints[j]))
-        far = far + np.array([0.0, -2.5 * MM, 0.0])
-        tip = far + 5.0 * MM * _towards(base - far)
-        webs.append((base, tip, 8.0 * MM, 5.0 * MM))
+    ends, down = skeleton.ends(), np.array([0.0, -1.0, 0.0])
+    for pair in pairwise(("index", "middle", "ring", "little")):
+        rows = [bone_of(digit, 0) for digit in pair]
+        base = skeleton.joints[rows].mean(axis=0)
+        far = base + WEB * (ends[rows].mean(axis=0) - base) + 2.5 * MM * down
+        base = base + 3.0 * MM * down
+        tip = far + 5.0 * MM * (base - far) / np.linalg.norm(base - far)
+        webs.append(Capsule(base, tip, 8.0 * MM, 5.0 * MM, 0.8, down, 0))
     return webs
-
-
-def _towards(vector: Array) -> Array:
-    return vector / np.linalg.norm(vector)

@@ -33,7 +33,7 @@ class Remesher:
     """A triangle mesh under local edits; vertices and faces are numbered once and never renumbered until ``arrays``."""
 
     def __init__(self, vertices: Array, faces: Faces, pinned: Array, field: Scalar, length: Scalar) -> None:
-        self.points = {i: p for i, p in enumerate(np.asarray(vertices, dtype=float))}
+        self.points = dict(enumerate(np.asarray(vertices, dtype=float)))
         self.faces = {i: tuple(int(v) for v in face) for i, face in enumerate(faces)}
         self.around: dict[int, set[int]] = {i: set() for i in self.points}
         for number, face in self.faces.items():
@@ -67,6 +67,7 @@ class Remesher:
         return self.arrays()
 
     def arrays(self) -> tuple[Array, Faces, list[int]]:
+        """Vertices, faces and the rows of the pinned points, as ``run`` returns them."""
         rows = {vertex: row for row, vertex in enumerate(self.points)}
         faces = np.array([[rows[v] for v in face] for face in self.faces.values()])
         return np.array(list(self.points.values())), faces, [rows[pin] for pin in self.pins]
@@ -76,7 +77,9 @@ class Remesher:
 
     def _edges(self) -> list[tuple[float, int, int]]:
         """All edges as (length over target length, vertex, vertex)."""
-        pairs = sorted({(min(a, b), max(a, b)) for f in self.faces.values() for a, b in zip(f, f[1:] + f[:1], strict=True)})
+        pairs = sorted(
+            {(min(a, b), max(a, b)) for f in self.faces.values() for a, b in zip(f, f[1:] + f[:1], strict=True)}
+        )
         first = np.array([self.points[a] for a, _ in pairs])
         second = np.array([self.points[b] for _, b in pairs])
         target = self.scale * self.length(0.5 * (first + second))
@@ -131,7 +134,11 @@ class Remesher:
             a, b = b, a
         if b in self.pins or len(self._neighbours(a) & self._neighbours(b)) != 2:
             return False
-        place = self.points[a] if a in self.pins else project(0.5 * (self.points[a] + self.points[b])[None], self.field, 2)[0]
+        place = (
+            self.points[a]
+            if a in self.pins
+            else project(0.5 * (self.points[a] + self.points[b])[None], self.field, 2)[0]
+        )
         ring = sorted((self._neighbours(a) | self._neighbours(b)) - {a, b})
         spokes = np.array([self.points[v] for v in ring])
         if np.any(np.linalg.norm(spokes - place, axis=1) > longest * self.scale * self.length(0.5 * (spokes + place))):
@@ -248,7 +255,9 @@ def _angle(apex: Array, a: Array, b: Array) -> float:
 
 def quality(vertices: Array, faces: Faces) -> Array:
     """Per triangle the smaller of 2r/R and 4 sqrt(3) area / sum of squared edges; both are 1 for equal sides."""
-    a, b, c = (np.linalg.norm(vertices[faces[:, i]] - vertices[faces[:, j]], axis=1) for i, j in ((1, 2), (2, 0), (0, 1)))
+    a, b, c = (
+        np.linalg.norm(vertices[faces[:, i]] - vertices[faces[:, j]], axis=1) for i, j in ((1, 2), (2, 0), (0, 1))
+    )
     area = 0.5 * np.linalg.norm(
         np.cross(vertices[faces[:, 1]] - vertices[faces[:, 0]], vertices[faces[:, 2]] - vertices[faces[:, 0]]), axis=1
     )

@@ -29,7 +29,9 @@ class Change:
     slant: float = 0.0
 
 
-def _all(length: float, breadth: float, thickness: float, digits: tuple[str, ...] = DIGITS) -> dict[str, tuple[tuple[float, float, float], ...]]:
+def _all(
+    length: float, breadth: float, thickness: float, digits: tuple[str, ...] = DIGITS
+) -> dict[str, tuple[tuple[float, float, float], ...]]:
     return dict.fromkeys(digits, ((length, breadth, thickness),) * 3)
 
 
@@ -40,11 +42,15 @@ CHANGES = (
     Change((0.0, 0.012, 0.065), _all(0.0, 0.025, 0.060)),  # thickness
     Change((-0.022, 0.0, 0.0), _all(0.032, -0.012, -0.012, FINGERS)),  # fingers against palm
     Change((0.0, 0.0, 0.0), _all(0.045, 0.0, 0.0, ("thumb",))),  # thumb length
-    Change((0.0, 0.0, 0.0), _all(0.030, 0.0, 0.0, ("index",)) | _all(-0.030, 0.0, 0.0, ("ring",))),  # index against ring
+    Change(
+        (0.0, 0.0, 0.0), _all(0.030, 0.0, 0.0, ("index",)) | _all(-0.030, 0.0, 0.0, ("ring",))
+    ),  # index against ring
     Change((0.0, 0.0, 0.0), _all(0.050, 0.012, 0.012, ("little",)) | _all(-0.012, 0.0, 0.0, ("middle",))),  # little
     Change((0.0, 0.0, 0.0), dict.fromkeys(FINGERS, ((-0.035, 0.0, 0.0), (0.015, 0.0, 0.0), (0.050, 0.0, 0.0)))),  # ends
     Change((0.0, 0.0, 0.0), slant=0.045),  # knuckle row
-    Change((0.0, -0.008, 0.012), {"thumb": ((0.0, 0.080, 0.080), (0.0, 0.055, 0.055), (0.0, 0.055, 0.055))}),  # ball of the thumb
+    Change(
+        (0.0, -0.008, 0.012), {"thumb": ((0.0, 0.080, 0.080), (0.0, 0.055, 0.055), (0.0, 0.055, 0.055))}
+    ),  # ball of the thumb
 )
 
 
@@ -72,15 +78,19 @@ def _displacements(vertices: Array, weights: Array, skeleton: Skeleton, change: 
     return np.einsum("vb,vbi->vi", weights, np.einsum("bij,vbj->vbi", maps, offsets) + joints), joints
 
 
-def build_regressor(vertices: Array, shapedirs: Array, skeleton: Skeleton, joint_shapes: Array, near: int = 48) -> Array:
-    """Regressor (16, V): non-negative, rows sum to one, on the nearest vertices, right at rest and under every shape."""
+def build_regressor(
+    vertices: Array, shapedirs: Array, skeleton: Skeleton, joint_shapes: Array, near: int = 48
+) -> Array:
+    """Regressor (16, V): non-negative, rows sum to one, on near vertices, right at rest and under every shape."""
     regressor = np.zeros((16, len(vertices)))
     for row in range(16):
         distance = np.linalg.norm(vertices - skeleton.joints[row], axis=1)
         picked = np.sort(np.argsort(distance, kind="stable")[:near])
         known = np.concatenate([vertices[picked][:, :, None], shapedirs[picked]], axis=2)
         wanted = np.concatenate([skeleton.joints[row][:, None], joint_shapes[row]], axis=1)
-        centred = (known - np.concatenate([skeleton.joints[row][:, None], np.zeros((3, 10))], axis=1)).reshape(near, -1).T
+        centred = (
+            (known - np.concatenate([skeleton.joints[row][:, None], np.zeros((3, 10))], axis=1)).reshape(near, -1).T
+        )
         target = np.concatenate([np.zeros((3, 1)), wanted[:, 1:]], axis=1).reshape(-1)
         spread_out = 2e-3 * np.eye(near) * distance[picked]
         system = np.concatenate([1e3 * centred, np.full((1, near), 1e3), spread_out])

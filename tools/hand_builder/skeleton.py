@@ -51,7 +51,7 @@ ROLL_DEG = {"index": 12.5, "middle": 6.0, "ring": -7.5, "little": -14.5}
 THUMB_BONES_DEG = ((42.0, 8.0), (36.0, 6.0), (32.0, 4.0))
 """Direction of the thumb's bones: degrees out of the finger direction in the palm plane, and out of it to the palm."""
 THUMB_ROLL_DEG = (90.0, 55.0, 55.0)
-"""Turn of each thumb bone's bending direction from the palm's way (0) to across the palm (90); 55 is where the pad faces."""
+"""Turn of each thumb bone's bending direction from the palm's way (0) to across the palm (90); the pad faces 55."""
 
 LIMITS_DEG = {
     "finger": {"knuckle": (-15.0, 90.0), "spread": (-18.0, 18.0), "middle": (0.0, 108.0), "end": (-5.0, 80.0)},

@@ -58,8 +58,8 @@ def _from_bone(vertices: Array, skeleton: Skeleton, row: int) -> Array:
 
 def _half_width(skeleton: Skeleton, row: int) -> float:
     ends = skeleton.ends()
-    shortest = min(np.linalg.norm(ends[r] - skeleton.joints[r]) for r in (row - 1, row))
-    return float(min(HALF_WIDTH, 0.52 * shortest))
+    shortest = np.linalg.norm((ends - skeleton.joints)[[row - 1, row]], axis=1).min()
+    return min(HALF_WIDTH, 0.52 * float(shortest))
 
 
 def _digit_shares(vertices: Array, skeleton: Skeleton) -> Array:
