@@ -30,7 +30,7 @@ def onto_z(axis: Vector) -> Array:
 
 
 class Hinges:
-    """Transforms of a row of hinges from their angles: ``still + cos q * cos + sin q * sin``, each (n, 4, 4)."""
+    """A row of hinges: constant transforms between their frames, each with its axis as z, (n, 4, 4)."""
 
     def __init__(self, joints: list[Joint | None]) -> None:
         before, frames = np.eye(4), []
@@ -38,12 +38,8 @@ class Hinges:
             after = before if joint is None else transform(onto_z(joint.axis), np.zeros(3))
             frames.append(np.eye(4) if joint is None else np.linalg.inv(before) @ joint.origin @ after)
             before = after
+        self.frames = np.array(frames)
         self.last = before  # of the last joint's frame in its link
-        fixed = np.array(frames)
-        self.still, self.cos, self.sin = fixed.copy(), np.zeros_like(fixed), np.zeros_like(fixed)
-        self.still[..., :2] = 0.0
-        self.cos[..., :2] = fixed[..., :2]
-        self.sin[..., 0], self.sin[..., 1] = fixed[..., 1], -fixed[..., 0]
 
 
 class Fingers:
@@ -54,33 +50,33 @@ class Fingers:
 
     def __init__(self, hand: ShadowHand, points: list[tuple[int, Array]]) -> None:
         rows = [[hand.joints[i] if i < PADDING else None for i in row] for row in finger_index()]
-        hinges = [Hinges(row) for row in rows]
-        self._still, self._cos, self._sin = (
-            np.stack([getattr(row, part) for row in hinges]) for part in ("still", "cos", "sin")
-        )
-        self._frames = [frame for frame, _ in points]
-        self._offsets = np.ones((len(FINGERS), len(points), 4, 1))
-        for k, (frame, offsets) in enumerate(points):
-            turns = [onto_z(row[frame].axis) for row in rows]  # type: ignore[union-attr]  # J3 to J1 all fingers have
-            self._offsets[:, k, :3, 0] = np.einsum("fji,fj->fi", np.array(turns), offsets)
+        self._still = np.stack([Hinges(row).frames for row in rows], axis=1)[:, None]  # hinges, hands, fingers, 4, 4
+        self._cos = self._still[..., :3, :2].copy()
+        self._sin = self._cos[..., ::-1] * (1.0, -1.0)
+        self._points = []
+        for frame, offsets in points:
+            turns = np.array([onto_z(row[frame].axis) for row in rows])  # type: ignore[union-attr]  # never padding
+            self._points.append((frame, np.einsum("fji,fj->fi", turns, offsets)[..., None]))
 
     def __call__(self, angles: Array) -> tuple[Array, Array]:
         """Points (N, 5, 3, K), m, and Jacobians (N, 5, 5, 3, K), m/rad, by finger and hinge, of angles (N, 5, 5)."""
-        n, k = len(angles), len(self._frames)
-        turned = angles[..., None, None]
-        local = np.cos(turned) * self._cos
-        local += self._still
-        local += np.sin(turned) * self._sin
+        n, k = len(angles), len(self._points)
+        turned = angles.transpose(2, 0, 1)[..., None, None]
+        frames = np.empty((DEPTH, n, len(FINGERS), 4, 4))
+        frames[:] = self._still
+        frames[..., :3, :2] = np.cos(turned) * self._cos + np.sin(turned) * self._sin
         for joint in range(1, DEPTH):
-            np.matmul(local[:, :, joint - 1], local[:, :, joint], out=local[:, :, joint])
-        points = (local[:, :, self._frames, :3] @ self._offsets)[..., 0].swapaxes(-1, -2)
-        cross = (local[..., :3, 2].reshape(-1, 3) @ SKEW).reshape(n, len(FINGERS), 3 * DEPTH, 3)
-        ends = np.concatenate([points, local[..., :3, 3].swapaxes(-1, -2)], axis=-1)
+            frames[joint] = frames[joint - 1] @ frames[joint]
+        ends = np.empty((n, len(FINGERS), 3, k + DEPTH))
+        ends[..., k:] = frames[..., :3, 3].transpose(1, 2, 3, 0)
+        for point, (frame, offset) in enumerate(self._points):
+            ends[..., point] = (frames[frame, ..., :3, :3] @ offset)[..., 0] + ends[..., k + frame]
+        cross = (frames[..., :3, 2].transpose(1, 2, 0, 3).reshape(-1, 3) @ SKEW).reshape(n, -1, 3 * DEPTH, 3)
         moments = (cross @ ends).reshape(n, -1, DEPTH, 3, k + DEPTH)
         jacobian = moments[..., :k] - np.einsum("nfjij->nfji", moments[..., k:])[..., None]
-        for point, frame in enumerate(self._frames):
+        for point, (frame, _) in enumerate(self._points):
             jacobian[:, :, frame + 1 :, :, point] = 0.0
-        return points, jacobian
+        return ends[..., :k], jacobian
 
 
 def finger_index() -> Array:
@@ -98,16 +94,19 @@ class Wrist:
 
     def __init__(self, hand: ShadowHand) -> None:
         hinges = Hinges(list(hand.joints[:2]))
-        self._still, self._cos, self._sin = (part[:, :3, :3] for part in (hinges.still, hinges.cos, hinges.sin))
-        self._last = hinges.last[:3, :3].T
-        rest = self._still + self._cos
-        self._rest = (rest[0] @ rest[1] @ self._last).T
+        first, second = hinges.frames[:, :3, :3]
+        last = hinges.last[:3, :3]
+        rest = first @ second @ last.T
+        self._fixed = np.stack([rest.T @ first, second])
+        self._last, self._first_axis, self._second_axis = last.T, rest.T @ first[:, 2], last[:, 2]
 
     def __call__(self, angles: Array) -> tuple[Array, Array]:
-        """Rotations (N, 3, 3) from the palm's frame to the palm's frame at zero, and the axes (N, 3, 2) in the palm."""
-        turned = angles[..., None, None]
-        local = self._still + np.cos(turned) * self._cos + np.sin(turned) * self._sin
-        last = local[:, 0] @ local[:, 1]
-        palm = last @ self._last
-        axes = palm.swapaxes(-1, -2) @ np.stack([local[:, 0, :, 2], last[:, :, 2]], axis=-1)
-        return self._rest @ palm, axes
+        """Rotations (N, 3, 3) from the palm's frame to the palm's frame at zero, and the axes (N, 2, 3) in the palm."""
+        c, s = np.cos(angles)[..., None], np.sin(angles)[..., None]
+        turned = np.empty((len(angles), 2, 3, 3))
+        x, y = self._fixed[..., 0], self._fixed[..., 1]
+        turned[..., 0], turned[..., 1], turned[..., 2] = c * x + s * y, c * y - s * x, self._fixed[..., 2]
+        rotation = turned[:, 0] @ (turned[:, 1] @ self._last)
+        axes = np.empty((len(angles), 2, 3))
+        axes[:, 0], axes[:, 1] = self._first_axis @ rotation, self._second_axis
+        return rotation, axes

@@ -173,7 +173,7 @@ class Solver:
         self, here: _Evaluation, problem: _Problem, angles: Array, shared: Array, damping: Array, stay: float
     ) -> tuple[Array, Array, Array]:
         """Step of angles (N, 5, 5) and of shared variables (N, S), and by how much it should lower the cost (N,)."""
-        system, change = here.system.copy(), angles - problem.angles
+        n, system, change = len(angles), here.system.copy(), angles - problem.angles
         diagonal = np.einsum("nfii->nfi", system)[..., :DEPTH]
         pull = stay / np.maximum(np.abs(change), QUICK)
         diagonal += pull + RELAX
@@ -183,14 +183,16 @@ class Solver:
         held = ((angles <= self._lower) & (slope > 0.0)) | ((angles >= self._upper) & (slope < 0.0))
         if joined is not None:
             held[..., J1] |= joined
-        free = np.where(held, 0.0, 1.0)
-        system[..., :DEPTH, :] *= free[..., None]
-        system[..., :, :DEPTH] *= free[..., None, :]
-        diagonal += damping[:, None, None] + (1.0 - free)
+        keep = np.ones(system.shape[:3])
+        keep[..., :DEPTH] -= held
+        system *= keep[..., None] * keep[..., None, :]
+        diagonal += damping[:, None, None] + held
 
         border = system[..., :DEPTH, DEPTH:]  # what is shared, then the gradient
         solved = np.linalg.solve(system[..., :DEPTH, :DEPTH], border)
-        reduced = (system[..., DEPTH:, DEPTH:] - border.swapaxes(-1, -2) @ solved).sum(axis=1)
+        flat = (n, -1, border.shape[-1])
+        reduced = system[..., DEPTH:, DEPTH:].sum(axis=1)
+        reduced -= border.reshape(flat).swapaxes(-1, -2) @ solved.reshape(flat)
         pull = stay / np.maximum(np.abs(here.change), QUICK)
         shared_slope = reduced[:, :-1, -1] + pull * here.change
         movable = self._shared.free(shared, shared_slope)
@@ -199,7 +201,7 @@ class Solver:
         shared_step = -np.linalg.solve(matrix, (shared_slope * movable)[..., None])
         step = -solved[..., -1] - (solved[..., :-1] @ shared_step[:, None])[..., 0]
         shared_step = shared_step[..., 0]
-        gain = -0.5 * ((slope * step).sum(axis=(1, 2)) + (shared_slope * shared_step).sum(axis=1))
+        gain = -0.5 * ((slope * step).reshape(n, -1).sum(axis=1) + (shared_slope * shared_step).sum(axis=1))
         if joined is not None:
             step[..., J1] += joined * step[..., J2]
         return step, shared_step, gain

@@ -21,8 +21,9 @@ COLD = Effort(stay=1e-4, iterations=40, tolerance=1e-6)
 WARM = Effort(stay=3e-4, iterations=10, tolerance=5e-6)
 
 # A recording is cut into pieces that run side by side, each from a few frames before its first.
-PIECES = 20
+PIECES = 18
 LEAD = 2  # frames
+PLACE = Effort(stay=1e-4, iterations=8, tolerance=1e-5)
 SIDE_BY_SIDE = Effort(stay=3e-4, iterations=2, tolerance=5e-6)
 
 
@@ -41,7 +42,7 @@ class WristJoints:
         """Targets in the palm's frame, and minus their derivatives by the two joints."""
         rotation, axes = self.wrist(state)
         moved = rotation.swapaxes(-1, -2) @ targets
-        cross = (axes.swapaxes(-1, -2) @ SKEW).reshape(len(state), -1, 3)
+        cross = (axes @ SKEW).reshape(len(state), -1, 3)
         return moved, (cross @ moved).reshape(len(state), -1, *moved.shape[1:])
 
     def change(self, state: Array, start: Array) -> Array:
@@ -94,7 +95,7 @@ class VectorRetargeter:
         length = -(-n // PIECES)
         starts = length * np.arange(-(-n // length))
         solution = Solution(self._solver.rest(n), self._wrist.rest(n), np.empty((n, *HUMAN.shape)))
-        last = self._first(targets[np.maximum(starts - LEAD, 0)])
+        last = self._first(targets[np.maximum(starts - LEAD, 0)], PLACE)
         for time in range(-LEAD, length):
             rows = np.clip(starts + time, 0, n - 1)
             last = self._solver.solve(targets[rows], _weights(len(rows)), last.angles, last.shared, SIDE_BY_SIDE)
@@ -114,9 +115,9 @@ class VectorRetargeter:
         vectors = (keypoints[:, HUMAN.ravel()] - keypoints[:, :1]).swapaxes(-1, -2)
         return SCALE * (frames.swapaxes(-1, -2) @ vectors), frames
 
-    def _first(self, targets: Array) -> Solution:
+    def _first(self, targets: Array, effort: Effort = COLD) -> Solution:
         n = len(targets)
-        return self._solver.solve(targets, _weights(n), self._solver.rest(n), self._wrist.rest(n), COLD)
+        return self._solver.solve(targets, _weights(n), self._solver.rest(n), self._wrist.rest(n), effort)
 
     def _goals(self, solution: Solution, frames: Array, keypoints: Array) -> Goals:
         rotations = frames @ self._wrist.wrist(solution.shared)[0]
