@@ -36,7 +36,7 @@ demo: build  ## The embedded recording through the nodes, then pictures in OUT=o
 	$(IN_WORKSPACE) $(BIN)/hoi demo --out $(OUT)
 
 test: build  ## Every test
-	$(IN_WORKSPACE) $(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
+	$(IN_WORKSPACE) $(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 lint: $(VENV)/.stamp  ## Style and types
 	$(BIN)/ruff check .
