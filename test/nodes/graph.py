@@ -19,7 +19,9 @@ from geometry_msgs.msg import PoseStamped
 from hoi_ros.msg import HandPoseArray, Status
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState, GetState
+from rcl_interfaces.srv import SetParameters
 from rclpy.node import Node
+from rclpy.parameter import Parameter
 from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import CameraInfo, Image
 from trajectory_msgs.msg import JointTrajectory
@@ -30,6 +32,8 @@ from hoi_ros.nodes import conversions
 T = TypeVar("T")
 
 EXECUTABLES = Path(hoi_ros.msg.__file__).parents[4] / "hoi_ros"
+CONFIGURE, CLEANUP = Transition.TRANSITION_CONFIGURE, Transition.TRANSITION_CLEANUP
+ACTIVATE, DEACTIVATE = Transition.TRANSITION_ACTIVATE, Transition.TRANSITION_DEACTIVATE
 RESULTS = {
     "hands": HandPoseArray,
     "joint_goal": JointTrajectory,
@@ -108,6 +112,27 @@ class Graph:
     def state(self, node: str) -> str:
         """Lifecycle state of ``node``."""
         return self.call(GetState, f"{node}/get_state", GetState.Request()).current_state.label
+
+    def set_parameter(self, node: str, name: str, value: Any) -> str:
+        """Set a parameter; why not, if it was not set."""
+        request = SetParameters.Request(parameters=[Parameter(name, value=value).to_parameter_msg()])
+        (result,) = self.call(SetParameters, f"{node}/set_parameters", request).results
+        assert result.successful is not bool(result.reason)
+        return str(result.reason)
+
+    def configure(self, node: str, **parameters: Any) -> bool:
+        """Bring ``node`` from wherever it is to inactive with ``parameters``; whether it got there."""
+        if self.state(node) == "active":
+            assert self.change_state(node, DEACTIVATE)
+        if self.state(node) == "inactive":
+            assert self.change_state(node, CLEANUP)
+        for name, value in parameters.items():
+            assert self.set_parameter(node, name, value) == ""
+        return self.change_state(node, CONFIGURE)
+
+    def activate(self, node: str, **parameters: Any) -> None:
+        """Configure and activate ``node``."""
+        assert self.configure(node, **parameters) and self.change_state(node, ACTIVATE)
 
     def call(self, kind: Any, name: str, request: Any) -> Any:
         """Response of a service."""
