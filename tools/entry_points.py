@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 def entry_points() -> list[EntryPoint]:
     """The console scripts of setup.py."""
-    scripts = run_setup(str(ROOT / "setup.py"), stop_after="init").entry_points["console_scripts"]
+    scripts = vars(run_setup(str(ROOT / "setup.py"), stop_after="init"))["entry_points"]["console_scripts"]
     pairs = (script.split(" = ") for script in scripts)
     return [EntryPoint(name, value, "console_scripts") for name, value in pairs]
 

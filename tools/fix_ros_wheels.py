@@ -19,7 +19,7 @@ FOREIGN = {
 def fix(text: str) -> str:
     """``text`` of a CMake file with the include folders of this environment."""
     for pattern, folder in FOREIGN.items():
-        text = pattern.sub(lambda _, folder=folder: folder, text)
+        text = folder.join(pattern.split(text))
     return text
 
 
