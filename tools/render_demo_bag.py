@@ -10,11 +10,13 @@ import argparse
 import shutil
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 from demo_bag.motion import SCORE, hand_motion
 from demo_bag.scene import CAMERA, SIZE, Scene
+from numpy.typing import NDArray
 from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
 from rosbags.typesys import Stores, get_typestore
 from rosbags.typesys.stores.ros2_jazzy import (
@@ -57,7 +59,7 @@ JPEG_QUALITY = 88
 SEED = 3
 FRAME = "camera_color_optical_frame"
 COLOUR, DEPTH = "/camera/color", "/camera/aligned_depth_to_color"
-TOPICS = {
+TOPICS: dict[str, Any] = {
     f"{COLOUR}/camera_info": CameraInfo,
     f"{DEPTH}/camera_info": CameraInfo,
     f"{DEPTH}/image_raw": Image,
@@ -66,7 +68,7 @@ TOPICS = {
 }
 
 
-def messages(stamp: int, colour: Array, depth: Array, keypoints: Array) -> dict[str, object]:
+def messages(stamp: int, colour: NDArray[np.uint8], depth: NDArray[np.uint16], keypoints: Array) -> dict[str, object]:
     """One picture's messages by topic."""
     header = Header(Time(stamp // 10**9, stamp % 10**9), FRAME)
     height, width = SIZE

@@ -1,2 +1,53 @@
-def benchmark() -> None:
-    """x."""
+"""``hoi benchmark``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from hoi_ros.cli.console import Json, finish, progress
+from hoi_ros.refusals import Reason, Refused
+
+BENCHMARKS = ("retargeting", "inverse_kinematics", "pipeline")  # modules of hoi_ros.benchmarks, each with run(data=...)
+
+
+def benchmark(
+    names: Annotated[
+        list[str] | None, typer.Argument(help=f"Among: {', '.join(BENCHMARKS)}. Without a name: all.")
+    ] = None,
+    data: Annotated[Path, typer.Option(help="Folder of the recordings that benchmarks measure on.")] = Path(
+        "../shared/data"
+    ),
+    out: Annotated[Path | None, typer.Option("--out", help="File for the result, JSON.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Measure side by side with peers in one run on this machine, as ratios where there is a peer."""
+    for name in names or ():
+        if name not in BENCHMARKS:
+            raise Refused(Reason.PARAMETER, f"benchmark '{name}' is not known; choose among: {', '.join(BENCHMARKS)}")
+    result: dict[str, Any] = {}
+    with progress("measuring", len(names or BENCHMARKS)) as advance:
+        for name in names or BENCHMARKS:
+            run: Callable[..., dict[str, Any]] = import_module(f"hoi_ros.benchmarks.{name}").run
+            result[name] = run(data=str(data))
+            advance()
+    if out:
+        import json
+
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.write_text(json.dumps(result, indent=2) + "\n")
+    finish(result, as_json, *_lines(result))
+
+
+def _lines(values: dict[str, Any], path: str = "") -> list[str]:
+    lines = []
+    for name, value in values.items():
+        if isinstance(value, dict):
+            lines += _lines(value, f"{path}{name}.")
+        else:
+            lines.append(f"{path}{name}: {value:.4g}" if isinstance(value, float) else f"{path}{name}: {value}")
+    return lines

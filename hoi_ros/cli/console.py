@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
-from typing import Annotated, Any, Protocol
+from typing import Annotated, Any
 
 import typer
 
@@ -25,12 +25,6 @@ EstimatorName = Annotated[str, typer.Option("--estimator", help="How hands are f
 RobotHand = Annotated[str, typer.Option("--hand", help="shadow_right or shadow_left.")]
 
 
-class Advance(Protocol):
-    """Told of each piece of work that is done."""
-
-    def __call__(self) -> None: ...
-
-
 def finish(result: dict[str, Any], as_json: bool, *lines: str) -> None:
     """Print the result: one JSON object, or lines for a person."""
     if as_json:
@@ -45,12 +39,25 @@ def note(line: str) -> None:
 
 
 @contextmanager
-def progress(what: str, total: int | None) -> Iterator[Advance]:
-    """A progress bar on stderr, of ``total`` pieces of work where that is known."""
+def progress(what: str, total: int | None) -> Iterator[Callable[[], None]]:
+    """A progress bar on stderr; yields what to call after each of ``total`` pieces of work, where that is known."""
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
 
-    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn()
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
     with Progress(*columns, console=Console(stderr=True), refresh_per_second=4) as bar:
         task = bar.add_task(what, total=total)
         yield lambda: bar.advance(task)

@@ -21,13 +21,17 @@ def estimate(
     images: Annotated[list[Path], typer.Argument(help="Pictures, PNG or JPEG.")],
     depth: Annotated[
         list[Path] | None,
-        typer.Option("--depth", help="Registered depth of each picture: 16-bit PNG in mm, or .npy in m; as often as pictures."),
+        typer.Option(
+            "--depth", help="Registered depth of each picture: 16-bit PNG in mm, or .npy in m; as often as pictures."
+        ),
     ] = None,
     intrinsics: Annotated[
         str | None, typer.Option("--intrinsics", metavar="FX,FY,CX,CY", help="Pinhole camera, pixels.")
     ] = None,
     out: Annotated[Path | None, typer.Option("--out", help="hands.npz to write.")] = None,
-    pictures: Annotated[Path | None, typer.Option("--pictures", help="Folder for the pictures with the hands on them.")] = None,
+    pictures: Annotated[
+        Path | None, typer.Option("--pictures", help="Folder for the pictures with the hands on them.")
+    ] = None,
     estimator: EstimatorName = "landmarks",
     assignments: Set = None,
     as_json: Json = False,

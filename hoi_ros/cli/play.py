@@ -20,7 +20,9 @@ def play(
     ] = "lockstep",
     offline: Annotated[bool, typer.Option("--offline", help="The pipeline alone, without a ROS graph.")] = False,
     loop: Annotated[int, typer.Option(min=0, help="realtime: how often to play it; 0 is for ever.")] = 1,
-    duration: Annotated[float, typer.Option(min=0.0, help="realtime: stop after so many seconds; 0 is no limit.")] = 0.0,
+    duration: Annotated[
+        float, typer.Option(min=0.0, help="realtime: stop after so many seconds; 0 is no limit.")
+    ] = 0.0,
     domain: Annotated[
         int | None, typer.Option(min=0, max=232, help="ROS domain to play in; without it one that nobody uses.")
     ] = None,
@@ -52,11 +54,16 @@ def summary_lines(summary: dict[str, Any]) -> list[str]:
     refused = ", ".join(f"{n} {reason}" for reason, n in summary["refused"].items()) or "none"
     sides = ", ".join(f"{n} {side}" for side, n in summary["hands"].items()) or "none"
     lines = [
-        f"{summary['pictures']} pictures, {summary['goals']} joint goals; refused: {refused}; dropped: {summary['dropped']}",
+        f"{summary['pictures']} pictures, {summary['goals']} joint goals; refused: {refused}",
         f"hands: {sides}",
     ]
+    if any(summary["dropped"].values()) or summary["unheard"]:
+        dropped = ", ".join(f"{n} by {node}" for node, n in summary["dropped"].items())
+        lines.append(f"dropped for newer ones: {dropped}; lost on the way: {summary['unheard']}")
     if delay := summary["picture_to_goal_ms"]:
-        lines.append(f"picture to goal: median {delay['p50']:.1f} ms, p95 {delay['p95']:.1f} ms, p99 {delay['p99']:.1f} ms")
+        lines.append(
+            f"picture to goal: median {delay['p50']:.1f} ms, p95 {delay['p95']:.1f} ms, p99 {delay['p99']:.1f} ms"
+        )
     if (truth := summary.get("ground_truth")) and truth["found"]:
         lines.append(
             f"against ground truth: MPJPE {truth['mpjpe_mm']:.1f} mm, root-relative {truth['r_mpjpe_mm']:.1f} mm, "

@@ -196,8 +196,7 @@ class Player:
         answer = Answer(message.node, stamp, reason, message.message, float(message.latency), float(message.age))
         self._answers[message.node, stamp] = answer
         self.results.answers.append(answer)
-        if message.node == "pose_estimation":
-            self.results.dropped = int(message.dropped)
+        self.results.dropped[message.node] = int(message.dropped)
 
     def _on_diagnostics(self, message: DiagnosticArray) -> None:
         for status in message.status:

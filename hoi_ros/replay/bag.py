@@ -7,7 +7,6 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from hashlib import sha256
-from os.path import commonprefix
 from pathlib import Path
 from typing import Any
 
@@ -120,7 +119,7 @@ class Bag:
         return total.hexdigest()
 
     def frames(self, slop_ns: int = 10_000_000) -> Iterator[Frame]:
-        """Pictures in the order recorded, each with the depth and truth whose stamp is nearest, at most ``slop_ns`` off."""
+        """Pictures in the order recorded, with the depth and truth of the nearest stamp, at most ``slop_ns`` off."""
         waiting: deque[tuple[int, Recorded]] = deque()
         depths: deque[Recorded] = deque(maxlen=64)
         truths: deque[Recorded] = deque(maxlen=64)
@@ -170,7 +169,8 @@ class Bag:
             name = getattr(wanted, field)
             if name and name not in kinds:
                 raise Refused(Reason.FILE, f"{self.path} has no topic '{name}'; it has: {', '.join(sorted(kinds))}")
-        colour, depth = [], []
+        colour: list[str] = []
+        depth: list[str] = []
         for topic in (t for t, kind in kinds.items() if kind in (IMAGE, COMPRESSED)):
             first = self._first(topic)
             encoding = first.encoding if hasattr(first, "encoding") else first.format
@@ -181,7 +181,7 @@ class Bag:
             raise Refused(Reason.FILE, f"{self.path} has no colour pictures; its topics: {', '.join(sorted(kinds))}")
         raw_depth = [t for t in depth if kinds[t] == IMAGE]
         infos = sorted(t for t, kind in kinds.items() if kind == CAMERA_INFO)
-        near = max(infos, key=lambda t: len(commonprefix([t, image])), default="")
+        near = max(infos, key=lambda t: _shared(t, image), default="")
         truth = wanted.truth or _pick([t for t, kind in kinds.items() if kind == POSES], "hand", "truth")
         return Topics(
             image, wanted.depth or _pick(raw_depth, "aligned", "registered"), wanted.camera_info or near, truth
@@ -207,6 +207,11 @@ def _nearest(candidates: deque[Recorded], stamp_ns: int, slop_ns: int) -> Record
 def _keypoints(message: Any) -> Array | None:
     points = np.array([(p.position.x, p.position.y, p.position.z) for p in message.poses])
     return points if points.shape == (21, 3) and np.isfinite(points).all() else None
+
+
+def _shared(a: str, b: str) -> int:
+    """How many leading names two topics share."""
+    return next((i for i, (x, y) in enumerate(zip(a.split("/"), b.split("/"), strict=False)) if x != y), 99)
 
 
 def _pick(topics: list[str], *words: str) -> str:

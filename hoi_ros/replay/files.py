@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial.transform import Rotation
 
 from hoi_ros.refusals import Reason, Refused
 from hoi_ros.types import Array, HandPose, JointGoal
@@ -145,3 +146,24 @@ def _rows(values: Sequence[Any], *shape: int) -> Array:
 
 def _stamps(items: Sequence[HandPose] | Sequence[JointGoal]) -> NDArray[np.int64]:
     return np.array([item.stamp_ns for item in items], dtype=np.int64)
+
+
+def hand_poses(arrays: Mapping[str, NDArray[Any]]) -> list[HandPose]:
+    """Hands of a loaded ``hands.npz``."""
+    stamps = arrays.get("stamp_ns", np.zeros(len(arrays["side"]), np.int64))
+    orientation = Rotation.from_rotvec(arrays["pose"][:, :3]).as_quat()
+    return [
+        HandPose(
+            side="left" if arrays["side"][i] == "left" else "right",
+            score=float(arrays["score"][i]),
+            global_orient=arrays["pose"][i, :3],
+            hand_pose=arrays["pose"][i, 3:],
+            betas=arrays["betas"][i],
+            transl=arrays["transl"][i],
+            keypoints=arrays["keypoints"][i],
+            wrist_pose=np.concatenate([arrays["keypoints"][i, 0], orientation[i]]),
+            keypoints_2d=arrays["keypoints_2d"][i],
+            stamp_ns=int(stamps[i]),
+        )
+        for i in range(len(orientation))
+    ]

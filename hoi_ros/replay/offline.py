@@ -55,7 +55,7 @@ def camera_frame(frame: Frame, wants_depth: bool) -> CameraFrame:
         raise Refused(Reason.NO_CAMERA_INFO, "no camera_info was recorded before this picture")
     message = frame.image.message
     rgb = conversions.rgb(message)
-    shape = rgb.shape[:2]
+    shape = (rgb.shape[0], rgb.shape[1])
     depth = None
     if wants_depth:
         if frame.depth is None:

@@ -43,7 +43,7 @@ class Results:
     truth: dict[int, Array] = field(default_factory=dict)  # stamp -> (21, 3) m
     delays: list[float] = field(default_factory=list)  # s from sending a picture to its joint goal
     sent: int = 0
-    dropped: int = 0  # pictures replaced by newer ones before their turn came
+    dropped: dict[str, int] = field(default_factory=dict)  # node -> inputs replaced by newer ones while they waited
     memory: list[float] = field(default_factory=list)  # MB, resident, of the nodes' process, about once a second
     hand_model: str = ""
     diagnostics: dict[str, dict[str, str]] = field(default_factory=dict)  # node -> its last values

@@ -35,6 +35,7 @@ def summarize(bag: Bag, parameters: Parameters, mode: str, results: Results) -> 
         "goals": len(results.goals),
         "refused": dict(sorted(Counter(reason.name.lower() for _, reason in reasons).items())),
         "dropped": results.dropped,
+        "unheard": _unheard(results),
         "hands": dict(sorted(Counter(hand.side for hand in results.hands).items())),
         "picture_to_goal_ms": spread(results.delays, 1e3),
         "node_latency_ms": {node: spread(values, 1e3) for node, values in sorted(by_node.items())},
@@ -45,6 +46,8 @@ def summarize(bag: Bag, parameters: Parameters, mode: str, results: Results) -> 
     if results.memory:
         settled = results.memory[len(results.memory) // 5 :]  # the first fifth warms up caches
         summary["memory_mb"] = {"start": settled[0], "end": settled[-1], "max": max(settled)}
+    if results.diagnostics:
+        summary["diagnostics"] = results.diagnostics
     return summary | {"parameters": asdict(parameters), "hand_model": results.hand_model, "machine": machine()}
 
 
@@ -66,6 +69,12 @@ def machine() -> dict[str, Any]:
             continue
     cores = len(os.sched_getaffinity(0))
     return {"system": platform.platform(), "python": platform.python_version(), "cores": cores, "versions": versions}
+
+
+def _unheard(results: Results) -> int:
+    """Pictures that were neither answered nor dropped: lost between the processes."""
+    answered = {a.stamp_ns for a in results.answers if a.node == "pose_estimation"}
+    return results.sent - len(answered) - results.dropped.get("pose_estimation", 0)
 
 
 def _against_truth(results: Results, intrinsics: Intrinsics) -> dict[str, Any]:

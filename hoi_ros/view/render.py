@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import open3d as o3d
+import trimesh
 from numpy.typing import NDArray
 
 from hoi_ros.types import Array, Intrinsics
@@ -58,7 +59,9 @@ def cast(
     """Cast one ray through each pixel of a picture of ``size`` (H, W)."""
     scene = o3d.t.geometry.RaycastingScene(nthreads=1)
     for mesh in meshes:
-        scene.add_triangles(mesh.vertices.astype(np.float32), mesh.faces.astype(np.uint32))
+        scene.add_triangles(
+            o3d.core.Tensor(mesh.vertices.astype(np.float32)), o3d.core.Tensor(mesh.faces.astype(np.uint32))
+        )
     height, width = size
     v, u = np.mgrid[0:height, 0:width].astype(np.float32)
     directions = np.stack(
@@ -129,7 +132,7 @@ def zoomed(intrinsics: Intrinsics, factor: float) -> Intrinsics:
 
 
 def framing(points: Array, size: tuple[int, int], margin: float = 0.1) -> tuple[Intrinsics, Array]:
-    """A camera (intrinsics and translation to add to ``points``) that shows all of ``points`` (N, 3), looking along z."""
+    """A camera that shows all of ``points`` (N, 3) along z: its intrinsics, and what to add to the points."""
     height, width = size
     low, high = points.min(0), points.max(0)
     extent = np.maximum(high - low, 1e-3)
@@ -138,6 +141,12 @@ def framing(points: Array, size: tuple[int, int], margin: float = 0.1) -> tuple[
     return Intrinsics(focal, focal, (width - 1) / 2.0, (height - 1) / 2.0), np.array([0, 0, distance]) - (
         low + high
     ) / 2
+
+
+def smoothed(vertices: Array, faces: NDArray[np.int32], rounds: int) -> tuple[Array, NDArray[np.int32]]:
+    """The surface after ``rounds`` of Loop subdivision: four times the faces each, without the facets' edges."""
+    fine, fine_faces = trimesh.remesh.subdivide_loop(vertices, faces, iterations=rounds)
+    return np.asarray(fine), np.asarray(fine_faces, dtype=np.int32)
 
 
 def vertex_normals(vertices: Array, faces: NDArray[Any]) -> Array:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import numpy as np
 from scipy.interpolate import PchipInterpolator
 from scipy.optimize import least_squares
@@ -16,9 +18,9 @@ RELAXED = {"index": (12, 18, 8, 3), "middle": (14, 20, 10, 0), "ring": (16, 22, 
 OPEN = {"index": (0, 4, 2, 5), "middle": (0, 4, 2, 0), "ring": (0, 5, 2, -5), "little": (2, 5, 2, -10)}
 SPREAD = {"index": (-6, 2, 0, 16), "middle": (-6, 2, 0, 2), "ring": (-6, 2, 0, -10), "little": (-6, 2, 0, -21)}
 FIST = {"index": (78, 98, 55, 2), "middle": (82, 100, 55, 0), "ring": (82, 98, 55, -2), "little": (80, 92, 52, -5)}
-THUMB_OPEN, THUMB_SPREAD, THUMB_FIST = (4, 0, 0, 5, 5, 0), (-20, 5, 0, -5, -10, 0), (30, -5, 10, 35, 45, 0)
-POSES = {
-    "relaxed": (RELAXED, (10, 0, 0, 12, 15, 0)),
+THUMB_OPEN, THUMB_SPREAD, THUMB_FIST = (4, 0, 0, 5, 5), (-20, 5, 0, -5, -10), (30, -5, 10, 35, 45)
+POSES: dict[str, tuple[Mapping[str, Sequence[int]], Sequence[int]]] = {
+    "relaxed": (RELAXED, (10, 0, 0, 12, 15)),
     "open": (OPEN, THUMB_OPEN),
     "spread": (SPREAD, THUMB_SPREAD),
     "fist": (FIST, THUMB_FIST),
@@ -51,22 +53,24 @@ def hand_motion(model: HandModel, times: Array) -> tuple[Array, Array, Array]:
     at = np.array([beat[0] for beat in SCORE])
     hand_pose = PchipInterpolator(at, [poses[beat[1]] for beat in SCORE])(times)
     yaw, pitch, roll = PchipInterpolator(at, [beat[2] for beat in SCORE])(times).T
-    turned = Rotation.from_euler("YXZ", np.column_stack([yaw, pitch, roll]), degrees=True) * Rotation.from_matrix(FACING)
+    turned = Rotation.from_euler("YXZ", np.column_stack([yaw, pitch, roll]), degrees=True) * Rotation.from_matrix(
+        FACING
+    )
     sway = np.column_stack([np.sin(1.9 * times), np.sin(2.6 * times + 1), np.sin(1.3 * times + 2)]) * 0.004
     wrist = PLACE + PchipInterpolator(at, [beat[3] for beat in SCORE])(times) / 100.0 + sway
     rest_wrist = model.kinematics.rest_joints(np.zeros((1, 10)))[0, 0]
     return turned.as_rotvec(), hand_pose, wrist - rest_wrist
 
 
-def _hand_pose(limits: Limits, fingers: dict[str, tuple[int, ...]], thumb: tuple[int, ...]) -> Array:
-    """Pose (45,) of finger angles; the thumb's are flexion, abduction and twist of its base, flexion of the next two."""
+def _hand_pose(limits: Limits, fingers: Mapping[str, Sequence[int]], thumb: Sequence[int]) -> Array:
+    """Pose (45,) of finger angles; the thumb's: flexion, abduction, twist of its base, flexion of the next two."""
     angles = np.zeros((15, 3))  # flexion, abduction, twist
     for i, name in enumerate(FINGERS[:4]):
         base, middle, end, spread = fingers[name]
         angles[3 * i] = base, spread, 0
         angles[3 * i + 1 : 3 * i + 3, 0] = middle, end
     angles[12] = thumb[:3]
-    angles[13:15, 0] = thumb[3:5]
+    angles[13:15, 0] = thumb[3:]
     return limits.clamp(np.einsum("jik,jk->ji", limits.frames, np.radians(angles)).ravel())
 
 

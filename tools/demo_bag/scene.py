@@ -6,13 +6,12 @@ from dataclasses import replace
 
 import cv2
 import numpy as np
-import trimesh
-from demo_bag.skin import Skin
 from numpy.typing import NDArray
 
+from demo_bag.skin import Skin
 from hoi_ros.hand import HandModel
 from hoi_ros.types import Array, Intrinsics
-from hoi_ros.view.render import Mesh, cast, shade, vertex_normals, zoomed
+from hoi_ros.view.render import Mesh, cast, shade, smoothed, vertex_normals, zoomed
 
 SIZE = (480, 640)
 CAMERA = Intrinsics(612.0, 612.0, 321.4, 238.7)
@@ -27,7 +26,7 @@ class Scene:
     def __init__(self, model: HandModel) -> None:
         self._model = model
         self._skin = Skin(model)
-        self._rest, self._faces = _smooth(model.v_template, model.closed_faces)
+        self._rest, self._faces = smoothed(model.v_template, model.closed_faces, 2)
         self._rest_normals = vertex_normals(self._rest, self._faces)
         self._sleeve, self._sleeve_faces = _sleeve(model)
         self._wrist = model.kinematics.rest_joints(np.zeros((1, 10)))[0, 0]
@@ -39,7 +38,7 @@ class Scene:
         """Colour (480, 640, 3) RGB and depth (480, 640) mm, 0 where unknown, both with a sensor's noise."""
         mesh = self._model.mesh(global_orient, hand_pose, transl=transl)
         rotation = cv2.Rodrigues(global_orient)[0]
-        vertices, _ = _smooth(mesh.vertices[0], self._model.closed_faces)
+        vertices, _ = smoothed(mesh.vertices[0], self._model.closed_faces, 2)
         sleeve = (self._sleeve - self._wrist) @ rotation.T + mesh.joints[0, 0]
         meshes = [Mesh(vertices, self._faces, np.ones(3)), Mesh(sleeve, self._sleeve_faces, SLEEVE, gloss=0.01)]
         hits = cast(meshes, zoomed(CAMERA, SAMPLES), (SIZE[0] * SAMPLES, SIZE[1] * SAMPLES), occlusion_rays=24)
@@ -79,11 +78,6 @@ def _depth(depth: Array, facing: Array, rng: np.random.Generator) -> NDArray[np.
     return np.where(lost, 0, millimetres).astype(np.uint16)
 
 
-def _smooth(vertices: Array, faces: NDArray[np.int32]) -> tuple[Array, NDArray[np.int32]]:
-    fine, fine_faces = trimesh.remesh.subdivide_loop(vertices, faces, iterations=2)
-    return fine, fine_faces.astype(np.int32)
-
-
 def _sleeve(model: HandModel) -> tuple[Array, NDArray[np.int32]]:
     """A sleeve around the forearm from just behind the wrist: rings of an ellipse along +x of the flat hand."""
     wrist = model.kinematics.rest_joints(np.zeros((1, 10)))[0, 0]
@@ -94,7 +88,9 @@ def _sleeve(model: HandModel) -> tuple[Array, NDArray[np.int32]]:
     start = max(wrist[0] + 0.006, model.v_template[:, 0].max() - 0.02)
     turn = np.linspace(0.0, 2.0 * np.pi, 64, endpoint=False)
     rings = [
-        np.column_stack([np.full(64, start + x), centre[1] + half[1] * s * np.cos(turn), centre[2] + half[2] * s * np.sin(turn)])
+        np.column_stack(
+            [np.full(64, start + x), centre[1] + half[1] * s * np.cos(turn), centre[2] + half[2] * s * np.sin(turn)]
+        )
         for x, s in profile
     ]
     a = np.arange(64)
@@ -113,14 +109,20 @@ def _knit(places: Array) -> Array:
 def _room() -> Array:
     """A blurred room (480, 640, 3), 0..1: wall, window light, a shelf, a plant."""
     height, width = SIZE
-    v, u = np.mgrid[0:1:height * 1j, 0:1:width * 1j]
+    v, u = np.mgrid[0 : 1 : height * 1j, 0 : 1 : width * 1j]
     wall = np.array([0.62, 0.6, 0.56]) * (1.08 - 0.25 * v - 0.2 * u)[..., None]
     room = np.ascontiguousarray(wall)
     cv2.rectangle(room, (20, -10), (170, 230), (0.86, 0.9, 0.95), -1)
     cv2.rectangle(room, (90, -10), (98, 230), (0.5, 0.47, 0.43), -1)
     cv2.rectangle(room, (430, 60), (660, 74), (0.36, 0.27, 0.2), -1)
     cv2.rectangle(room, (430, 250), (660, 264), (0.36, 0.27, 0.2), -1)
-    books = ((440, 0.30, 0.36, 0.5), (468, 0.55, 0.3, 0.26), (490, 0.3, 0.42, 0.33), (520, 0.7, 0.62, 0.42), (560, 0.25, 0.25, 0.3))
+    books = (
+        (440, 0.30, 0.36, 0.5),
+        (468, 0.55, 0.3, 0.26),
+        (490, 0.3, 0.42, 0.33),
+        (520, 0.7, 0.62, 0.42),
+        (560, 0.25, 0.25, 0.3),
+    )
     for x, *colour in books:
         cv2.rectangle(room, (x, 120 + x % 37), (x + 22, 250), colour, -1)
     cv2.circle(room, (600, 20), 46, (0.3, 0.42, 0.28), -1)

@@ -24,7 +24,9 @@ class Skin:
     def __init__(self, model: HandModel) -> None:
         limits = Limits(model.kinematics)
         self.keypoints = model.kinematics.rest_points(np.zeros((1, 10)))[0]
-        self._frames = limits.frames[[12, 13, 14, 0, 1, 2, 3, 4, 5, 9, 10, 11, 6, 7, 8]].reshape(5, 3, 3, 3)  # K21 order
+        self._frames = limits.frames[[12, 13, 14, 0, 1, 2, 3, 4, 5, 9, 10, 11, 6, 7, 8]].reshape(
+            5, 3, 3, 3
+        )  # K21 order
         wrist, index, little = self.keypoints[[0, 5, 17]]
         up = np.cross(self.keypoints[9] - wrist, index - little)
         self._up = up / np.linalg.norm(up)
@@ -33,7 +35,10 @@ class Skin:
         """Colour (N, 3) and gloss (N,) at places ``points`` (N, 3) m with ``normals`` (N, 3) on the flat hand."""
         palmar = _step(-normals @ self._up, -0.25, 0.5)
         colour = BACK + palmar[:, None] * (PALM - BACK)
-        colour = colour * (1.0 + 0.05 * _noise(points, 60.0) + 0.03 * _noise(points, 250.0) + 0.02 * _noise(points, 900.0))[:, None]
+        colour = (
+            colour
+            * (1.0 + 0.05 * _noise(points, 60.0) + 0.03 * _noise(points, 250.0) + 0.02 * _noise(points, 900.0))[:, None]
+        )
         gloss = np.full(len(points), GLOSS)
         for finger in range(5):
             colour, gloss = self._finger(finger, points, normals, colour, gloss)
@@ -55,7 +60,9 @@ class Skin:
             if level or finger == 0:
                 band = sum(np.exp(-(((local[:, 2] - shift) / 0.0007) ** 2)) for shift in (-0.0012, 0.0012))
                 depth = 0.45 * band * _step(inward, 0.1, 0.6) * around
-                wrinkles = (0.5 + 0.5 * np.cos(2 * np.pi * local[:, 2] / 0.0018)) * np.exp(-((local[:, 2] / 0.0045) ** 2))
+                wrinkles = (0.5 + 0.5 * np.cos(2 * np.pi * local[:, 2] / 0.0018)) * np.exp(
+                    -((local[:, 2] / 0.0045) ** 2)
+                )
                 depth = depth + 0.28 * wrinkles * _step(-inward, 0.3, 0.8) * around
                 colour = colour * (1.0 - depth[:, None] * (1.0 - CREASE))
             redness = np.exp(-((np.linalg.norm(local, axis=1) / 0.011) ** 2)) * _step(-inward, 0.2, 0.8)
