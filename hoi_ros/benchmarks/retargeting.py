@@ -111,7 +111,7 @@ def _peer(python: str, vectors: Array) -> tuple[Array, Array]:
         np.savez(given, vectors=vectors)
         command = [python, "-m", "hoi_ros.benchmarks.dex_retargeting_peer", given, written]
         path = os.pathsep.join(filter(None, [str(REPOSITORY), os.environ.get("PYTHONPATH", "")]))
-        subprocess.run(command, check=True, env=os.environ | {"PYTHONPATH": path, "OMP_NUM_THREADS": "1"})  # noqa: S603
+        subprocess.run(command, check=True, env=os.environ | {"PYTHONPATH": path, "OMP_NUM_THREADS": "1"})
         with np.load(written, allow_pickle=False) as file:
             return file["positions"].astype(float), file["seconds"]
 

@@ -12,7 +12,7 @@ from scipy.spatial.transform import Rotation
 
 from hoi_ros.retargeting.goals import Goals
 from hoi_ros.retargeting.kinematics import J1, J2, SKEW
-from hoi_ros.retargeting.palm import check_keypoints, palm_frames
+from hoi_ros.retargeting.palm import checked, keypoints_of, palm_frames
 from hoi_ros.retargeting.shadow_hand import FINGERS, ShadowHand
 from hoi_ros.retargeting.solver import Effort, Solution, Solver
 from hoi_ros.types import Array, HandPose, JointGoal
@@ -74,9 +74,8 @@ class ContactRetargeter:
         self._last = None
 
     def retarget(self, hand: HandPose) -> JointGoal:
-        """Goal for one hand, all fingers used. Raises Refused(KEYPOINTS) for keypoints that are not a hand's."""
-        keypoints = hand.keypoints[None]
-        check_keypoints(keypoints)
+        """Goal for one hand, all fingers used. Raises Refused(KEYPOINTS, SIDE) as ``VectorRetargeter`` does."""
+        keypoints = keypoints_of(hand, self.hand.side)
         used = np.ones((1, len(FINGERS)), bool)
         if self._last is None:
             self._last = self._first(keypoints, used)
@@ -90,7 +89,7 @@ class ContactRetargeter:
 
         ``distances`` of the goals are those of tip, pad and middle joint. Raises Refused(KEYPOINTS).
         """
-        check_keypoints(keypoints)
+        keypoints = checked(keypoints)
         used = np.ones((len(keypoints), len(FINGERS)), bool) if used is None else used
         return self._goals(self._first(keypoints, used))
 

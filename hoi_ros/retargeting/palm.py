@@ -6,17 +6,27 @@ import numpy as np
 
 from hoi_ros.refusals import Reason, Refused
 from hoi_ros.retargeting.kinematics import SKEW
-from hoi_ros.types import Array, Side
+from hoi_ros.types import Array, HandPose, Side
 
 PALM_LENGTHS = (0.02, 0.3)  # m, wrist to middle knuckle
 REACH = 5.0  # no keypoint is further from the wrist than this many palm lengths
 LEAST_SPREAD = 0.02  # sine of the angle between the index and middle knuckles, seen from the wrist
 
 
-def check_keypoints(keypoints: Array) -> None:
-    """Raise Refused(KEYPOINTS) unless keypoints (N, 21, 3), m, are hands: finite, of a hand's size, not collapsed."""
-    if keypoints.ndim != 3 or keypoints.shape[1:] != (21, 3):
-        raise Refused(Reason.KEYPOINTS, f"keypoints have shape {keypoints.shape[1:]}, not (21, 3)")
+def keypoints_of(hand: HandPose, side: Side) -> Array:
+    """Checked keypoints (1, 21, 3), m, of a hand. Raises Refused(SIDE) for one of the other side, and as below."""
+    if hand.side != side:
+        raise Refused(Reason.SIDE, f"a {hand.side} hand cannot drive a {side} robot hand")
+    return checked(hand.keypoints[None])
+
+
+def checked(keypoints: Array) -> Array:
+    """Keypoints (N, 21, 3), m, in double precision.
+
+    Raises Refused(KEYPOINTS) unless all are hands: finite, of a hand's size, not collapsed.
+    """
+    if keypoints.shape[1:] != (21, 3) or not len(keypoints):
+        raise Refused(Reason.KEYPOINTS, f"keypoints have shape {keypoints.shape}; (N, 21, 3) is needed, N at least 1")
     if not np.isfinite(keypoints).all():
         frame, point = np.argwhere(~np.isfinite(keypoints))[0, :2]
         raise Refused(Reason.KEYPOINTS, f"hand {frame}: keypoint {point} is {keypoints[frame, point].tolist()}")
@@ -29,6 +39,7 @@ def check_keypoints(keypoints: Array) -> None:
     _refuse_first(~((palm >= low) & (palm <= high)), palm, f"the palm is {{:.4g}} m long; a hand has {low} to {high} m")
     _refuse_first(~(reach.max(axis=1) <= REACH * palm), reach.max(axis=1), "a keypoint lies {:.4g} m from the wrist")
     _refuse_first(~(spread >= LEAST_SPREAD), spread, "wrist, index and middle knuckle lie on one line (sine {:.2g})")
+    return keypoints.astype(np.float64, copy=False)
 
 
 def _refuse_first(bad: Array, values: Array, sentence: str) -> None:

@@ -20,6 +20,7 @@ COUPLED = ("FF", "MF", "RF", "LF")  # J1 and J2 share a motor and obey J1 <= J2
 ROOT = "forearm"
 
 Vector = tuple[float, float, float]
+SLANTED: Vector = (float(np.sin(np.radians(35))), 0.0, float(np.cos(np.radians(35))))  # axis of LFJ5
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class Joint:
     link: str
     xyz: Vector = (0.0, 0.0, 0.0)
     rpy: Vector = (0.0, 0.0, 0.0)  # as in URDF: about the fixed x, y, z
-    axis: Vector = (1.0, 0.0, 0.0)  # in the joint's own frame
+    axis: Vector = (1.0, 0.0, 0.0)  # unit, in the joint's own frame
     lower: float = 0.0
     upper: float = 0.0
 
@@ -64,7 +65,7 @@ RIGHT = (
     *_finger("FF", (0.033, 0, 0.095), "palm", -1),
     *_finger("MF", (0.011, 0, 0.099), "palm", -1),
     *_finger("RF", (-0.011, 0, 0.095), "palm", 1),
-    Joint("LFJ5", "palm", "lfmetacarpal", (-0.033, 0, 0.02071), axis=(0.573576, 0, 0.819152), upper=0.785398),
+    Joint("LFJ5", "palm", "lfmetacarpal", (-0.033, 0, 0.02071), axis=SLANTED, upper=0.785398),
     *_finger("LF", (0, 0, 0.06579), "lfmetacarpal", 1),
     Joint("THJ5", "palm", "thbase", (0.034, -0.00858, 0.029), (0, np.pi / 4, 0), (0, 0, -1), -1.0472, 1.0472),
     Joint("THJ4", "thbase", "thproximal", upper=1.22173),

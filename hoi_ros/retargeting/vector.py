@@ -10,7 +10,7 @@ import numpy as np
 
 from hoi_ros.retargeting.goals import Goals
 from hoi_ros.retargeting.kinematics import J1, J2, SKEW, Wrist
-from hoi_ros.retargeting.palm import check_keypoints, palm_frames
+from hoi_ros.retargeting.palm import checked, keypoints_of, palm_frames
 from hoi_ros.retargeting.shadow_hand import FINGERS, ShadowHand
 from hoi_ros.retargeting.solver import Effort, Solution, Solver
 from hoi_ros.types import Array, HandPose, JointGoal
@@ -80,16 +80,18 @@ class VectorRetargeter:
         self._last = None
 
     def retarget(self, hand: HandPose) -> JointGoal:
-        """Goal for one hand. Raises Refused(KEYPOINTS) for keypoints that are not a hand's."""
-        targets, frames = self._targets(hand.keypoints[None])
+        """Goal for one hand. Raises Refused(KEYPOINTS, SIDE) for what is not a hand, or not one of the robot's side."""
+        keypoints = keypoints_of(hand, self.hand.side)
+        targets, frames = self._targets(keypoints)
         if self._last is None:
             self._last = self._first(targets)
         else:
             self._last = self._solver.solve(targets, _weights(1), self._last.angles, self._last.shared, WARM)
-        return self._goals(self._last, frames, hand.keypoints[None]).joint_goal(0, hand)
+        return self._goals(self._last, frames, keypoints).joint_goal(0, hand)
 
     def retarget_batch(self, keypoints: Array) -> Goals:
         """Goals for a recording's keypoints (N, 21, 3), m, in the order of time. Raises Refused(KEYPOINTS)."""
+        keypoints = checked(keypoints)
         targets, frames = self._targets(keypoints)
         n = len(keypoints)
         length = -(-n // PIECES)
@@ -105,12 +107,12 @@ class VectorRetargeter:
 
     def retarget_each(self, keypoints: Array) -> Goals:
         """Goals for keypoints (N, 21, 3), m, each as the first of a stream. Raises Refused(KEYPOINTS)."""
+        keypoints = checked(keypoints)
         targets, frames = self._targets(keypoints)
         return self._goals(self._first(targets), frames, keypoints)
 
     def _targets(self, keypoints: Array) -> tuple[Array, Array]:
         """Vectors (N, 3, 10) in the palm's frame, finger by finger, and the palms' orientations (N, 3, 3)."""
-        check_keypoints(keypoints)
         frames = palm_frames(keypoints, self.hand.side)
         vectors = (keypoints[:, HUMAN.ravel()] - keypoints[:, :1]).swapaxes(-1, -2)
         return SCALE * (frames.swapaxes(-1, -2) @ vectors), frames
