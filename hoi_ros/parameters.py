@@ -11,7 +11,9 @@ from typing import Any
 from hoi_ros.refusals import Reason, Refused
 
 
-def _p(default: Any, doc: str, *, among: tuple[str, ...] = (), least: float | None = None, most: float | None = None) -> Any:
+def _p(
+    default: Any, doc: str, *, among: tuple[str, ...] = (), least: float | None = None, most: float | None = None
+) -> Any:
     return field(default=default, metadata={"doc": doc, "among": among, "least": least, "most": most})
 
 
@@ -20,7 +22,7 @@ class Parameters:
     """Parameters with their documentation and ranges in the field metadata (``doc``, ``among``, ``least``, ``most``)."""
 
     estimator: str = _p("landmarks", "How hands are found in pictures.", among=("landmarks",))
-    retargeter: str = _p("vector", "How hands become robot joint goals.", among=("vector",))
+    retargeter: str = _p("vector", "How hands become robot joint goals.", among=("vector", "contact"))
     device: str = _p("auto", "Where models run: auto takes a GPU where there is one.", among=("auto", "cpu", "cuda"))
     hand_model_path: str = _p("", "Licensed MANO_RIGHT.pkl (or .npz of its schema); empty: the embedded hand.")
     max_hands: int = _p(2, "Hands followed at once.", least=1, most=8)
@@ -37,7 +39,9 @@ class Parameters:
     use_depth: str = _p("auto", "auto: when somebody publishes depth.", among=("auto", "always", "never"))
     depth_slop: float = _p(0.01, "Largest stamp difference of a picture and its depth, s.", least=0.0, most=1.0)
     depth_timeout: float = _p(0.1, "How long a picture waits for its depth, s.", least=0.0, most=5.0)
-    camera_info_timeout: float = _p(2.0, "Pictures are refused by name of the topic after this, s.", least=0.1, most=60.0)
+    camera_info_timeout: float = _p(
+        2.0, "Pictures are refused by name of the topic after this, s.", least=0.1, most=60.0
+    )
 
     def __post_init__(self) -> None:
         """Check every range. Raises Refused(PARAMETER) naming the parameter, its value and what it may be."""

@@ -148,12 +148,12 @@ def ensure_finite(value: Any) -> None:
 
 
 def ensure_safe(goal: JointGoal, limits: dict[str, tuple[float, float]]) -> None:
-    """The last gate before the robot: Refused(NOT_FINITE) unless every joint is finite and inside its limits, rad."""
+    """The last gate before the robot: Refused(NOT_FINITE) or Refused(LIMIT) naming the joint, with limits in rad."""
     ensure_finite(goal)
     for name, position in zip(goal.names, goal.positions, strict=True):
         low, high = limits[name]
         if not low - LIMIT_TOLERANCE <= position <= high + LIMIT_TOLERANCE:
-            raise Refused(Reason.NOT_FINITE, f"{name} would be {position:.6g} rad, outside {low:g} to {high:g}")
+            raise Refused(Reason.LIMIT, f"{name} would be {position:.6g} rad, outside {low:g} to {high:g}")
 
 
 def _timed(stage: str, work: Callable[[], T], refusals: dict[str, Refused], timings: dict[str, float]) -> T | None:

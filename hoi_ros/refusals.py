@@ -33,6 +33,7 @@ class Reason(IntEnum):
     PARAMETER = 20  # a parameter value outside its range
     TIMEOUT = 21  # no answer in time
     INTERNAL = 22  # a fault of ours; the log holds the traceback
+    LIMIT = 23  # a joint goal outside its limits
 
 
 class Refused(Exception):

@@ -209,7 +209,7 @@ def hand_pose_message(hand: HandPose, head: Header, hand_model: str) -> hoi.Hand
         score=float(hand.score),
         keypoints=_points(hand.keypoints),
         confidence=np.asarray(hand.confidence, np.float32),
-        keypoints_2d=np.asarray(hand.keypoints_2d, np.float32).ravel(),
+        keypoints_2d=np.asarray(hand.keypoints_2d, np.float64).ravel(),
         wrist=pose(hand.wrist_pose),
         global_orient=np.asarray(hand.global_orient, np.float64),
         hand_pose=np.asarray(hand.hand_pose, np.float64),

@@ -86,10 +86,13 @@ def test_without_a_hand_of_the_robots_side_there_is_no_goal() -> None:
     assert other.goal is None and other.refusals["retargeter"].reason is Reason.SIDE and len(other.hands) == 1
 
 
-@pytest.mark.parametrize("position", [np.nan, np.inf, -0.2621, 1.5711])
-def test_no_goal_leaves_that_is_not_finite_or_outside_a_limit(position: float) -> None:
+@pytest.mark.parametrize(
+    ("position", "reason"),
+    [(np.nan, Reason.NOT_FINITE), (np.inf, Reason.NOT_FINITE), (-0.2621, Reason.LIMIT), (1.5711, Reason.LIMIT)],
+)
+def test_no_goal_leaves_that_is_not_finite_or_outside_a_limit(position: float, reason: Reason) -> None:
     result = pipeline(hand(), position=position).step(FRAME)
-    assert result.goal is None and result.refusals["retargeter"].reason is Reason.NOT_FINITE
+    assert result.goal is None and result.refusals["retargeter"].reason is reason
 
 
 @pytest.mark.parametrize("position", [-0.262, 1.571])
