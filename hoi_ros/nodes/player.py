@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import rclpy
 from builtin_interfaces.msg import Time
-from diagnostic_msgs.msg import DiagnosticArray
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from geometry_msgs.msg import PoseStamped
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.qos import QoSProfile
@@ -60,6 +60,7 @@ class Player:
         self._hands: set[int] = set()
         self._trajectories: deque[tuple[JointTrajectory, float]] = deque()
         self._wrists: deque[PoseStamped] = deque()
+        self._faults: dict[str, str] = {}  # node -> what its diagnostics call an error
         self._now = 0  # simulated, ns
         self._sampled_at = 0.0
 
@@ -92,8 +93,9 @@ class Player:
         deadline = time.monotonic() + READY_TIMEOUT
         while not self._connected():
             self._nodes.ensure_alive()
-            for answer in self.results.answers:
-                raise Refused(answer.reason, f"{answer.node}: {answer.message}")
+            for node, fault in self._faults.items():
+                reason, _, sentence = fault.partition(": ")  # as the nodes word why they could not configure
+                raise Refused(Reason[reason], f"{node.rpartition('/')[2]}: {sentence}")
             if time.monotonic() > deadline:
                 raise Refused(
                     Reason.TIMEOUT, f"the nodes do not listen after {READY_TIMEOUT:g} s; see {self._nodes.log}"
@@ -200,7 +202,10 @@ class Player:
 
     def _on_diagnostics(self, message: DiagnosticArray) -> None:
         for status in message.status:
-            self.results.diagnostics[status.name] = {pair.key: pair.value for pair in status.values}
+            values = {pair.key: pair.value for pair in status.values}
+            if status.level == DiagnosticStatus.ERROR and values.get("state") == "unconfigured":
+                self._faults[status.name] = status.message
+            self.results.diagnostics[status.name] = values
 
     # --- waiting ------------------------------------------------------------------------------------------------
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import array
 from typing import Any
 
-from rclpy.serialization import serialize_message
+import numpy as np
+from rosbags.typesys.store import Typestore
 from std_msgs.msg import Header
 
 from hoi_ros.nodes import conversions
@@ -17,12 +19,25 @@ def msgtype(kind: type) -> str:
 
 
 def serialized(
-    result: Result, stamp_ns: int, frame_id: str, hand_model: str, goal_duration: float
+    result: Result, header: Header, hand_model: str, goal_duration: float, types: Typestore
 ) -> list[tuple[str, str, bytes]]:
     """Topic, type and CDR of every message for one picture."""
-    header: Header = conversions.header(stamp_ns, frame_id)
     messages: dict[str, Any] = {"/hands": conversions.hand_pose_array(result.hands, header, hand_model)}
     if result.goal is not None:
-        messages["/joint_goal"] = conversions.joint_trajectory(result.goal, stamp_ns, goal_duration)
+        stamp = conversions.stamp_ns(header)
+        messages["/joint_goal"] = conversions.joint_trajectory(result.goal, stamp, goal_duration)
         messages["/wrist_goal"] = conversions.wrist_goal(result.goal)
-    return [(topic, msgtype(type(message)), serialize_message(message)) for topic, message in messages.items()]
+    return [
+        (topic, kind := msgtype(type(message)), bytes(types.serialize_cdr(_plain(message, types), kind)))
+        for topic, message in messages.items()
+    ]
+
+
+def _plain(value: Any, types: Typestore) -> Any:
+    """A message of ROS as one of ``types``; rclpy's own bytes may have garbage behind their end, which readers refuse."""
+    if hasattr(value, "get_fields_and_field_types"):
+        fields = {name: _plain(getattr(value, name), types) for name in value.get_fields_and_field_types()}
+        return types.types[msgtype(type(value))](**fields)
+    if isinstance(value, array.array):
+        return np.array(value)
+    return [_plain(item, types) for item in value] if isinstance(value, list) else value

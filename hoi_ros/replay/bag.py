@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import struct
 from collections import deque
 from collections.abc import Iterator
@@ -59,7 +60,7 @@ class Frame:
 
     image: Recorded
     depth: Recorded | None
-    camera_info: Recorded | None  # the last one recorded
+    camera_info: Recorded | None  # the one of the nearest stamp, however old
     truth: Array | None  # (21, 3) m, camera frame
 
     def shifted(self, by_ns: int) -> Frame:
@@ -123,11 +124,12 @@ class Bag:
         waiting: deque[tuple[int, Recorded]] = deque()
         depths: deque[Recorded] = deque(maxlen=64)
         truths: deque[Recorded] = deque(maxlen=64)
-        camera_info: Recorded | None = None
+        camera_infos: deque[Recorded] = deque(maxlen=64)
 
         def complete(image: Recorded) -> Frame:
             truth = _nearest(truths, image.stamp_ns, slop_ns)
             keypoints = _keypoints(truth.message) if truth else None
+            camera_info = _nearest(camera_infos, image.stamp_ns)
             return Frame(image, _nearest(depths, image.stamp_ns, slop_ns), camera_info, keypoints)
 
         for topic, time_ns, recorded in self._messages():
@@ -140,7 +142,7 @@ class Bag:
             elif topic == self.topics.truth:
                 truths.append(recorded)
             else:
-                camera_info = recorded
+                camera_infos.append(recorded)
         for _, image in waiting:
             yield complete(image)
 
@@ -199,7 +201,7 @@ class Bag:
         return Refused(Reason.FILE, f"{self.path} cannot be read as a bag: {why}")
 
 
-def _nearest(candidates: deque[Recorded], stamp_ns: int, slop_ns: int) -> Recorded | None:
+def _nearest(candidates: deque[Recorded], stamp_ns: int, slop_ns: float = math.inf) -> Recorded | None:
     best = min(candidates, key=lambda r: abs(r.stamp_ns - stamp_ns), default=None)
     return best if best is not None and abs(best.stamp_ns - stamp_ns) <= slop_ns else None
 

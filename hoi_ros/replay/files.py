@@ -25,6 +25,7 @@ HANDS = {
     "keypoints": (21, 3),
     "keypoints_2d": (21, 2),
 }
+TEXTS = ("side", "names", "image")
 GOALS = {"names": None, "positions": (-1,), "wrist_pose": (7,)}
 
 
@@ -107,7 +108,12 @@ def _load(path: Path, shapes: Mapping[str, tuple[int, ...] | None]) -> dict[str,
         except Exception as error:  # a zip of foreign bytes fails in many ways
             raise Refused(Reason.FILE, f"{path} cannot be read: {error}") from None
     for key, shape in shapes.items():
-        have_shape = arrays[key].shape
+        have_shape, kind = arrays[key].shape, arrays[key].dtype.kind
+        if kind not in ("U" if key in TEXTS else "fiu"):
+            raise Refused(
+                Reason.FILE,
+                f"{path}: {key} holds {arrays[key].dtype}; {'text' if key in TEXTS else 'numbers'} are wanted",
+            )
         if shape is not None and not (
             len(have_shape) == len(shape) + 1 and all(w in (-1, h) for w, h in zip(shape, have_shape[1:], strict=True))
         ):

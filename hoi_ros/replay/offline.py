@@ -41,8 +41,9 @@ def play_offline(bag: Bag, parameters: Parameters, writer: MessageWriter, on_fra
             refused = result.refusals.get(stage)
             reason, message = (refused.reason, refused.message) if refused else (Reason.NONE, "")
             results.answers.append(Answer(NODES[stage], stamp, reason, message, latency, 0.0))
-        frame_id, duration = frame.image.message.header.frame_id, parameters.goal_duration
-        for topic, kind, cdr in serialized(result, stamp, frame_id, results.hand_model, duration):
+        header = conversions.header(stamp, frame.image.message.header.frame_id)
+        messages = serialized(result, header, results.hand_model, parameters.goal_duration, writer.types)
+        for topic, kind, cdr in messages:
             writer.write(topic, kind, stamp, cdr)
         on_frame()
     pipeline.close()

@@ -69,7 +69,7 @@ class MessageWriter:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._types = typestore()
+        self.types = typestore()
         self._connections: dict[str, Connection] = {}
 
     def __enter__(self) -> MessageWriter:
@@ -82,7 +82,7 @@ class MessageWriter:
     def write(self, topic: str, msgtype: str, time_ns: int, cdr: bytes) -> None:
         """Append one message received at ``time_ns``."""
         if topic not in self._connections:
-            self._connections[topic] = self._writer.add_connection(topic, msgtype, typestore=self._types)
+            self._connections[topic] = self._writer.add_connection(topic, msgtype, typestore=self.types)
         self._writer.write(self._connections[topic], time_ns, cdr)
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:

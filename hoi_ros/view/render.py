@@ -59,9 +59,8 @@ def cast(
     """Cast one ray through each pixel of a picture of ``size`` (H, W)."""
     scene = o3d.t.geometry.RaycastingScene(nthreads=1)
     for mesh in meshes:
-        scene.add_triangles(
-            o3d.core.Tensor(mesh.vertices.astype(np.float32)), o3d.core.Tensor(mesh.faces.astype(np.uint32))
-        )
+        vertices, faces = mesh.vertices.astype(np.float32), mesh.faces.astype(np.uint32)
+        scene.add_triangles(o3d.core.Tensor.from_numpy(vertices), o3d.core.Tensor.from_numpy(faces))
     height, width = size
     v, u = np.mgrid[0:height, 0:width].astype(np.float32)
     directions = np.stack(

@@ -51,7 +51,7 @@ details pre {{ overflow-x: auto; font-size: .8rem; }}
 def write(
     bag: Bag, parameters: Parameters, results: Results, summary: dict[str, Any], out: Path, advance: Advance
 ) -> Path:
-    """Draw a run's pictures into ``out``, write ``report.html`` there and return it; ``advance`` is told of each row."""
+    """Draw a run's pictures into ``out`` and write ``report.html`` there; ``advance`` is told of each row drawn."""
     drawn: list[tuple[str, str]] = []  # file, caption
     panels = Panels(bag, parameters, results)
     if results.hands:

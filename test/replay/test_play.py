@@ -9,12 +9,12 @@ import sys
 import time
 from pathlib import Path
 
+import hoi_ros.msg
 import numpy as np
 import pytest
 from conftest import PICTURES
 from rosbags.highlevel import AnyReader
 
-import hoi_ros.msg
 from hoi_ros.parameters import Parameters
 from hoi_ros.refusals import Reason, Refused
 from hoi_ros.replay.bag import Bag

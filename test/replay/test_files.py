@@ -1,0 +1,106 @@
+"""The .npz files: what is written comes back, and what is not such a file is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hoi_ros.refusals import Reason, Refused
+from hoi_ros.replay import files
+from hoi_ros.types import HandPose, JointGoal
+
+
+def hand(rng: np.random.Generator, stamp: int) -> HandPose:
+    keypoints = rng.normal(size=(21, 3))
+    return HandPose(
+        side="left" if stamp % 2 else "right",
+        score=float(rng.random()),
+        global_orient=np.array([0.3, -0.2, 0.1]) * stamp,
+        hand_pose=rng.normal(size=45),
+        betas=rng.normal(size=10),
+        transl=rng.normal(size=3),
+        keypoints=keypoints,
+        wrist_pose=np.concatenate([keypoints[0], [0, 0, 0, 1]]),
+        keypoints_2d=rng.normal(size=(21, 2)),
+        stamp_ns=stamp,
+    )
+
+
+def test_hands_come_back(tmp_path: Path):
+    rng = np.random.default_rng(0)
+    hands = [hand(rng, stamp) for stamp in range(1, 5)]
+    files.save_hands(tmp_path / "hands.npz", hands)
+    back = files.hand_poses(files.load_hands(tmp_path / "hands.npz"))
+    for one, other in zip(hands, back, strict=True):
+        assert (one.side, one.score, one.stamp_ns) == (other.side, other.score, other.stamp_ns)
+        for name in ("global_orient", "hand_pose", "betas", "transl", "keypoints", "keypoints_2d"):
+            np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
+
+
+def test_shapes_are_as_documented(tmp_path: Path):
+    rng = np.random.default_rng(0)
+    files.save_hands(tmp_path / "hands.npz", [hand(rng, 1)], images=["a.png"])
+    with np.load(tmp_path / "hands.npz", allow_pickle=False) as arrays:
+        shapes = {name: arrays[name].shape for name in arrays.files}
+    assert shapes == {
+        "image": (1,), "side": (1,), "score": (1,), "pose": (1, 48), "betas": (1, 10), "transl": (1, 3),
+        "keypoints": (1, 21, 3), "keypoints_2d": (1, 21, 2),
+    }  # fmt: skip
+    names = tuple(f"j{i}" for i in range(24))
+    goal = JointGoal(names, np.arange(24.0), (), np.zeros(0), np.arange(7.0), stamp_ns=5)
+    files.save_goals(tmp_path / "goals.npz", [goal, goal])
+    goals = files.load_goals(tmp_path / "goals.npz")
+    assert goals["names"].tolist() == list(names)
+    assert goals["positions"].shape == (2, 24) and goals["wrist_pose"].shape == (2, 7)
+
+
+def test_nothing_found_is_still_a_file(tmp_path: Path):
+    files.save_hands(tmp_path / "hands.npz", [])
+    files.save_goals(tmp_path / "goals.npz", [])
+    assert files.load_hands(tmp_path / "hands.npz")["pose"].shape == (0, 48)
+    assert files.load_goals(tmp_path / "goals.npz")["positions"].shape == (0, 0)
+
+
+def test_keypoints_under_either_name(tmp_path: Path):
+    points = np.random.default_rng(0).normal(size=(3, 21, 3))
+    for key in ("joints", "keypoints"):
+        np.savez(tmp_path / "k.npz", **{key: points.astype(np.float32)})
+        np.testing.assert_allclose(files.load_keypoints(tmp_path / "k.npz"), points, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("arrays", "reason"),
+    [
+        ({"joints": np.zeros((2, 20, 3))}, Reason.FILE),
+        ({"joints": np.zeros((21, 3))}, Reason.FILE),
+        ({"other": np.zeros((2, 21, 3))}, Reason.FILE),
+        ({"joints": np.full((2, 21, 3), np.nan)}, Reason.KEYPOINTS),
+        ({"joints": np.array([[["a"] * 3] * 21])}, Reason.FILE),
+        ({"joints": np.array([{"a": 1}], dtype=object)}, Reason.FILE),
+    ],
+)
+def test_wrong_arrays_are_refused(tmp_path: Path, arrays: dict, reason: Reason):
+    np.savez(tmp_path / "k.npz", **arrays)
+    with pytest.raises(Refused, match=r"k\.npz") as caught:
+        files.load_keypoints(tmp_path / "k.npz")
+    assert caught.value.reason is reason
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 torn", b"\x93NUMPY torn", b"text", b"\x80\x04K\x01."])
+def test_other_files_are_refused(tmp_path: Path, content: bytes):
+    (tmp_path / "k.npz").write_bytes(content)
+    with pytest.raises(Refused, match=r"k\.npz") as caught:
+        files.load_keypoints(tmp_path / "k.npz")
+    assert caught.value.reason is Reason.FILE
+
+
+def test_a_truncated_file_is_refused(tmp_path: Path):
+    path = tmp_path / "k.npz"
+    np.savez(path, joints=np.random.default_rng(0).normal(size=(50, 21, 3)))
+    whole = path.read_bytes()
+    for size in (10, len(whole) // 2, len(whole) - 30):
+        path.write_bytes(whole[:size])
+        with pytest.raises(Refused):
+            files.load_keypoints(path)
