@@ -62,7 +62,7 @@ class Retargeter(Protocol):
 # kind -> name -> "module:factory"; a factory takes the Parameters and returns the stage.
 REGISTRY: dict[str, dict[str, str]] = {
     "estimator": {"landmarks": "hoi_ros.methods.landmarks:build"},
-    "retargeter": {name: "hoi_ros.retargeting:build" for name in ("vector", "contact")},
+    "retargeter": dict.fromkeys(("vector", "contact"), "hoi_ros.retargeting:build"),
 }
 
 

@@ -2,8 +2,10 @@
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from hand_builder.correctives import build_correctives
 from hand_builder.flesh import build_flesh
 from hand_builder.pictures import write_pictures
@@ -16,7 +18,7 @@ from hand_builder.synergies import build_components
 SEED = 7
 
 
-def build_hand() -> dict[str, np.ndarray]:
+def build_hand() -> dict[str, NDArray[Any]]:
     """The hand's arrays under MANO's names, and ``tip_vertices`` (thumb, index, middle, ring, little)."""
     skeleton = build_skeleton()
     flesh = build_flesh(skeleton)

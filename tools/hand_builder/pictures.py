@@ -47,7 +47,9 @@ def render(
     up /= np.linalg.norm(up)
     right = np.cross(up, back)
     scene = o3d.t.geometry.RaycastingScene()
-    scene.add_triangles(o3d.core.Tensor.from_numpy(vertices.astype(np.float32)), o3d.core.Tensor.from_numpy(faces.astype(np.uint32)))
+    scene.add_triangles(
+        o3d.core.Tensor.from_numpy(vertices.astype(np.float32)), o3d.core.Tensor.from_numpy(faces.astype(np.uint32))
+    )
     rows, columns = np.mgrid[0:size, 0:size]
     across, above = (columns + 0.5) / size - 0.5, 0.5 - (rows + 0.5) / size
     middle = 0.5 * (vertices.min(axis=0) + vertices.max(axis=0))
