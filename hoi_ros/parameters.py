@@ -19,7 +19,7 @@ def _p(
 
 @dataclass(frozen=True)
 class Parameters:
-    """Parameters with their documentation and ranges in the field metadata (``doc``, ``among``, ``least``, ``most``)."""
+    """Parameters; documentation and ranges are in the field metadata (``doc``, ``among``, ``least``, ``most``)."""
 
     estimator: str = _p("landmarks", "How hands are found in pictures.", among=("landmarks",))
     retargeter: str = _p("vector", "How hands become robot joint goals.", among=("vector", "contact"))

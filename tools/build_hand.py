@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from hand_builder.correctives import build_correctives
 from hand_builder.flesh import build_flesh
 from hand_builder.pictures import write_pictures
@@ -14,6 +13,7 @@ from hand_builder.skeleton import PARENTS, TIP_VERTICES, build_skeleton
 from hand_builder.skinning import build_weights
 from hand_builder.surface import build_surface
 from hand_builder.synergies import build_components
+from numpy.typing import NDArray
 
 SEED = 7
 
