@@ -24,13 +24,15 @@ KEPT = (
 )
 
 
-def run(data: str, duration: float = 60.0) -> dict[str, Any]:
-    """Play ``hand_rgbd/hand_rgbd.mcap`` of the folder ``data``, else the embedded recording, for ``duration`` s."""
+def run(data: str, duration: float = 60.0, rate: float = 30.0) -> dict[str, Any]:
+    """Play ``hand_rgbd/hand_rgbd.mcap`` of the folder ``data`` at ``rate`` Hz for ``duration`` s, in a loop.
+
+    Where there is no such recording, the embedded one is played.
+    """
     recording = Path(data) / "hand_rgbd" / "hand_rgbd.mcap"
     path = recording if recording.exists() else hoi_ros.demo.BAG
     with tempfile.TemporaryDirectory() as folder, Bag(path) as bag:
-        schedule = Schedule("realtime", loops=0, duration=duration)
+        schedule = Schedule("realtime", loops=0, duration=duration, rate=rate)
         _, summary = run_nodes(bag, Parameters(), Path(folder), schedule, lambda: None)
-    return (
-        {"bag": path.name, "seconds": duration} | {key: summary[key] for key in KEPT} | {"machine": summary["machine"]}
-    )
+    result = {"bag": path.name, "seconds": duration, "rate_hz": rate}
+    return result | {key: summary[key] for key in KEPT} | {"machine": summary["machine"]}

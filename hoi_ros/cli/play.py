@@ -23,6 +23,7 @@ def play(
     duration: Annotated[
         float, typer.Option(min=0.0, help="realtime: stop after so many seconds; 0 is no limit.")
     ] = 0.0,
+    rate: Annotated[float, typer.Option(min=0.0, help="realtime: pictures a second; 0 is as recorded.")] = 0.0,
     domain: Annotated[
         int | None, typer.Option(min=0, max=232, help="ROS domain to play in; without it one that nobody uses.")
     ] = None,
@@ -38,7 +39,7 @@ def play(
     from hoi_ros.replay.run import Schedule, run_nodes, run_offline
 
     chosen = parameters(assignments, estimator=estimator, robot_hand=hand)
-    schedule = Schedule(mode, loop, duration, domain)
+    schedule = Schedule(mode, loop, duration, rate, domain)
     with Bag(bag, Topics(image_topic, depth_topic, camera_info_topic, truth_topic)) as recording:
         if offline:
             with progress("playing offline", len(recording)) as advance:

@@ -43,6 +43,7 @@ PUBLISHED = {
 }
 READY_TIMEOUT = 120.0  # s for the nodes to load their models
 SETTLE = 0.5  # s between finding each other here and there
+DRAIN = 1.0  # s for the answers to the last pictures
 CLOCK_PERIOD = 0.02  # s
 CLOCK_LEAD = 0.05  # s for a jump of the clock to arrive before its picture
 WITHOUT_GOAL = (Reason.NO_HAND, Reason.HAND_LEFT_PICTURE)  # refusals on which the nodes publish empty hands
@@ -117,22 +118,25 @@ class Player:
                 )
             on_frame()
 
-    def play_realtime(self, loops: int, duration: float, on_frame: Callable[[], None]) -> None:
-        """Send pictures as recorded, ``loops`` times (0: for ever), at most ``duration`` s long (0: no limit)."""
+    def play_realtime(self, loops: int, duration: float, rate: float, on_frame: Callable[[], None]) -> None:
+        """Send pictures as recorded, or ``rate`` a second where that is not 0, in the time that they are stamped with.
+
+        The recording is repeated ``loops`` times (0: for ever), for at most ``duration`` s (0: no limit).
+        """
         first, period = self._span()
         begin = time.monotonic()
-        for loop in range(loops) if loops else count():
-            for frame in self._bag.frames():
-                shifted = frame.shifted(loop * period) if loop else frame
-                after = (shifted.image.stamp_ns - first) / conversions.NS
-                if duration and after > duration:
-                    return self._drain()
-                self._run_clock(
-                    begin + after - time.monotonic(), first + round((time.monotonic() - begin) * conversions.NS)
-                )
-                self._send(shifted)
-                on_frame()
-        return self._drain()
+        frames = ((loop, frame) for loop in (range(loops) if loops else count()) for frame in self._bag.frames())
+        for i, (loop, recorded) in enumerate(frames):
+            stamp = first + round(i * conversions.NS / rate) if rate else recorded.image.stamp_ns + loop * period
+            frame = recorded.shifted(stamp - recorded.image.stamp_ns)
+            after = (stamp - first) / conversions.NS
+            if duration and after > duration:
+                break
+            passed = time.monotonic() - begin
+            self._run_clock(after - passed, first + round(passed * conversions.NS))
+            self._send(frame)
+            on_frame()
+        self._run_clock(DRAIN, self._now)
 
     # --- out ----------------------------------------------------------------------------------------------------
 
@@ -235,10 +239,6 @@ class Player:
             self._nodes.ensure_alive()
             self._spin(0.1)
         return True
-
-    def _drain(self) -> None:
-        """Take in the answers to the last pictures."""
-        self._run_clock(1.0, self._now)
 
     def _spin(self, seconds: float) -> None:
         self._executor.spin_once(timeout_sec=seconds)

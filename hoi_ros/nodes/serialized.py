@@ -34,7 +34,7 @@ def serialized(
 
 
 def _plain(value: Any, types: Typestore) -> Any:
-    """A message of ROS as one of ``types``; rclpy's own bytes may have garbage behind their end, which readers refuse."""
+    """A message of ROS as one of ``types``; rclpy's own bytes may end in garbage, which readers refuse."""
     if hasattr(value, "get_fields_and_field_types"):
         fields = {name: _plain(getattr(value, name), types) for name in value.get_fields_and_field_types()}
         return types.types[msgtype(type(value))](**fields)

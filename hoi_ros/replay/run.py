@@ -25,6 +25,7 @@ class Schedule:
     mode: str = "lockstep"
     loops: int = 1  # realtime only; 0 is for ever
     duration: float = 0.0  # s, realtime only; 0 is no limit
+    rate: float = 0.0  # pictures a second, realtime only; 0 is as recorded
     domain: int | None = None  # ROS domain; None takes one that nobody uses
     timeout: float = 10.0  # s a picture may wait for its answer in lockstep
 
@@ -34,8 +35,8 @@ class Schedule:
             raise Refused(Reason.PARAMETER, f"mode is '{self.mode}'; choose one of: {', '.join(MODES)}")
         if self.loops == 0 and self.duration == 0.0:
             raise Refused(Reason.PARAMETER, "loop 0 repeats for ever; give a duration")
-        if self.mode == "lockstep" and (self.loops != 1 or self.duration):
-            raise Refused(Reason.PARAMETER, "lockstep plays a bag once; loop and duration are for realtime")
+        if self.mode == "lockstep" and (self.loops != 1 or self.duration or self.rate):
+            raise Refused(Reason.PARAMETER, "lockstep plays a bag once; loop, duration and rate are for realtime")
 
     def pictures(self, recorded: int) -> int | None:
         """How many pictures of a bag of ``recorded`` will be played, where that is known."""
@@ -73,7 +74,7 @@ def run_nodes(
         if schedule.mode == "lockstep":
             player.play_lockstep(schedule.timeout, on_frame)
         else:
-            player.play_realtime(schedule.loops, schedule.duration, on_frame)
+            player.play_realtime(schedule.loops, schedule.duration, schedule.rate, on_frame)
     return player.results, _finish(bag, parameters, schedule.mode, player.results, out)
 
 
