@@ -104,6 +104,17 @@ def test_depth_with_holes_and_flying_pixels(estimator, recording):
     assert figures(estimator, poor)["mpjpe_mm"] <= 9.5
 
 
+@pytest.mark.parametrize("wall", [0.001, 0.8, 2.0, 65.535])
+def test_depth_of_something_else_does_not_carry_the_hand_away(estimator, recording, wall):
+    """As a hand too near for the depth camera: all it tells of is the background."""
+    elsewhere = [
+        (replace(f, depth=np.full_like(f.depth, wall)) if i >= 4 else f, t) for i, (f, t) in enumerate(recording)
+    ]
+    assert figures(estimator, elsewhere[:12])["mpjpe_mm"] <= 38.0
+    estimator.reset()
+    assert figures(estimator, elsewhere[4:12])["mpjpe_mm"] <= 38.0
+
+
 def test_depth_that_comes_and_goes_is_used_again(estimator, recording):
     mixed = [(replace(frame, depth=None) if 8 <= i < 16 else frame, t) for i, (frame, t) in enumerate(recording)]
     hands = [estimator.estimate(frame)[0] for frame, _ in mixed]

@@ -29,6 +29,9 @@ THICKNESS_SIGMA = 0.4  # of the thickness of the flesh: how much people differ, 
 PALM_SIGMA = 0.01  # m: where the palm's joints lie, while nothing is known of its pose
 FINGERTIPS = np.arange(4, 21, 4)
 PALM = np.array([0, 1, 5, 9, 13, 17])
+# Of the range at which a mean hand would look as large: from a child's hand to more than the largest. Depth farther off
+# is the background of a hand that the depth camera does not see.
+RANGE = (0.5, 1.4)
 
 POSE_SIGMA = 0.7  # half ranges: angles are spread over their anatomical ranges, which hold +-1.4 sigma of them
 SHAPE_SIGMA = 1.0  # standard shapes
@@ -103,17 +106,21 @@ class Placement:
 
     def _first(self, detection: Detection, frame: CameraFrame, seen: list[Observation], flipped: bool) -> HandFit:
         """A fit without fingers in the depth: which of them is seen where is known only once the pose is."""
-        palm = None if frame.depth is None else self._palm(detection, frame, seen, flipped)
-        return self._free.solve(observations=seen if palm is None else [*seen, palm])
+        fit = self._free.solve(observations=seen)
+        palm = None if frame.depth is None else self._palm(fit, detection, frame, seen, flipped)
+        return fit if palm is None else self._free.solve(observations=[*seen, palm])
 
-    def _palm(self, detection: Detection, frame: CameraFrame, seen: list[Observation], flipped: bool) -> Depths | None:
-        """Depth of the palm's keypoints where the camera sees them, less what does not fit the others."""
+    def _palm(
+        self, fit: HandFit, detection: Detection, frame: CameraFrame, seen: list[Observation], flipped: bool
+    ) -> Depths | None:
+        """Depth of the palm's keypoints where the camera sees them, less what does not fit the others or ``fit``."""
         assert frame.depth is not None
         pixels = _unflipped(detection, frame, flipped)
         skin = sample_depth(frame.depth, pixels, np.zeros(21), reach=np.inf)
         depths = skin + self._joints.least
         offset = depths - seen[1].target[:, 2]
-        known = np.isin(np.arange(21), PALM) & np.isfinite(depths)
+        nearest, farthest = (share * fit.keypoints[:, 2] for share in RANGE)
+        known = np.isin(np.arange(21), PALM) & (depths > nearest) & (depths < farthest)
         if known.sum() < 3:
             return None
         known &= np.abs(offset - np.median(offset[known])) < 4.0 * PALM_SIGMA
