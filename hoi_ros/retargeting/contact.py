@@ -25,6 +25,10 @@ UNUSED = np.array([0.05, 0.02, 0.02])
 PLACE = Effort(stay=1e-6, iterations=10, tolerance=1e-5)
 COLD = Effort(stay=1e-6, iterations=40, tolerance=1e-6)
 WARM = Effort(stay=3e-4, iterations=10, tolerance=5e-6)
+# Of the human palm between two goals. Beyond, as when a hand comes back into the picture, the solve from the last goal
+# ends in a wrong place and stays there.
+FARTHEST_TURN = 0.5  # rad
+FARTHEST_SHIFT = 0.1  # m
 
 
 class FreePalm:
@@ -68,6 +72,7 @@ class ContactRetargeter:
         self._solver = Solver(hand, [(J1, tips), (J1, 0.5 * tips), (J2, np.zeros_like(tips))], FreePalm(), coupling)
         self._wrist = np.clip(np.zeros(2), hand.lower[:2], hand.upper[:2])
         self._last: Solution | None = None
+        self._palm = np.empty((1, 3, 4))  # of the human then
 
     def reset(self) -> None:
         """Forget the last goal."""
@@ -77,10 +82,11 @@ class ContactRetargeter:
         """Goal for one hand, all fingers used. Raises Refused(KEYPOINTS, SIDE) as ``VectorRetargeter`` does."""
         keypoints = keypoints_of(hand, self.hand.side)
         used = np.ones((1, len(FINGERS)), bool)
-        if self._last is None:
+        palm, before = self._palms(keypoints), self._palm
+        last, self._palm = self._last, palm
+        if last is None or _far(before, palm):
             self._last = self._first(keypoints, used)
         else:
-            last = self._last
             self._last = self._solver.solve(_targets(keypoints), _weights(used), last.angles, last.shared, WARM)
         return self._goals(self._last).joint_goal(0, hand)
 
@@ -95,15 +101,25 @@ class ContactRetargeter:
 
     def _first(self, keypoints: Array, used: NDArray[np.bool_]) -> Solution:
         """From a relaxed hand on the human's palm: first all points alike, which finds the place, then by use."""
-        n, targets = len(keypoints), _targets(keypoints)
-        palms = np.concatenate([palm_frames(keypoints, self.hand.side), keypoints[:, 0, :, None]], axis=2)
+        n, targets, palms = len(keypoints), _targets(keypoints), self._palms(keypoints)
         alike = np.full((n, len(FINGERS), len(USED)), 1.0 / (len(FINGERS) * len(USED)))
         placed = self._solver.solve(targets, alike, self._solver.rest(n), palms, PLACE)
         return self._solver.solve(targets, _weights(used), placed.angles, placed.shared, COLD)
 
+    def _palms(self, keypoints: Array) -> Array:
+        """Poses (N, 3, 4) of the human palms."""
+        return np.concatenate([palm_frames(keypoints, self.hand.side), keypoints[:, 0, :, None]], axis=2)
+
     def _goals(self, solution: Solution) -> Goals:
         wrist = np.repeat(self._wrist[None], len(solution.angles), axis=0)
         return Goals.of(self.hand, solution, wrist, solution.shared[..., :3], solution.shared[..., 3])
+
+
+def _far(before: Array, after: Array) -> bool:
+    """Whether a palm (1, 3, 4) has gone so far that the last goal leads nowhere."""
+    cosine = 0.5 * (np.sum(before[..., :3] * after[..., :3]) - 1.0)
+    shift = np.linalg.norm(after[..., 3] - before[..., 3])
+    return bool(cosine < np.cos(FARTHEST_TURN) or shift > FARTHEST_SHIFT)
 
 
 def _targets(keypoints: Array) -> Array:

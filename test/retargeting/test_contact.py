@@ -82,6 +82,16 @@ def test_noisy_grasps_are_safe(seed: int, noise: float, side: Side) -> None:
         assert np.linalg.norm(goal.wrist_pose[3:]) == pytest.approx(1.0)
 
 
+def test_a_hand_that_comes_back_elsewhere_is_met() -> None:
+    """From the last goal the solve would end 20 to 40 mm off and stay there."""
+    hand = HANDS["right"]
+    first, second = keypoints_of(hand, random_positions(2, margin=0.15))
+    second = second @ Rotation.from_euler("z", 120, degrees=True).as_matrix().T + 0.3
+    stream, fresh = ContactRetargeter(hand), ContactRetargeter(hand)
+    stream.retarget(hand_pose(first, "right"))
+    assert stream.retarget(hand_pose(second, "right")).error == fresh.retarget(hand_pose(second, "right")).error
+
+
 def test_no_hand_is_refused() -> None:
     with pytest.raises(Refused) as refused:
         ContactRetargeter(HANDS["right"]).retarget_batch(np.full((1, 21, 3), np.nan))
