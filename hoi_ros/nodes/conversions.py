@@ -91,11 +91,14 @@ def depth(message: Image, shape: tuple[int, int]) -> NDArray[np.float32]:
 
 
 def intrinsics(message: CameraInfo, shape: tuple[int, int] | None = None) -> Intrinsics:
-    """Pinhole camera of a camera_info, for a picture of ``shape`` (H, W) where that is known.
+    """Pinhole camera of a camera_info, for a rectified picture of ``shape`` (H, W) where that is known.
+
+    That is P as image_proc fills it; K, which is the same without distortion, where a driver leaves P empty.
 
     Raises Refused(INTRINSICS) for focal lengths or a centre no camera has, and for another picture size.
     """
-    fx, fy, cx, cy = (float(message.k[i]) for i in (0, 4, 2, 5))
+    matrix = np.reshape(message.p if message.p[0] else message.k, (3, -1))
+    fx, fy, cx, cy = (float(v) for v in (matrix[0, 0], matrix[1, 1], matrix[0, 2], matrix[1, 2]))
     size = (int(message.height), int(message.width))
     if shape is not None and all(size) and size != shape:
         raise Refused(
@@ -112,7 +115,7 @@ def intrinsics(message: CameraInfo, shape: tuple[int, int] | None = None) -> Int
 
 
 def distorted(message: CameraInfo) -> bool:
-    """Whether the camera has lens distortion, so that a picture of it wants rectifying first."""
+    """Whether the lens distorts, so that pictures of it want rectifying; camera_info tells not whether they are."""
     return bool(np.any(np.abs(np.asarray(message.d, dtype=float)) > 1e-9))
 
 

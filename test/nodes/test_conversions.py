@@ -195,6 +195,13 @@ def test_intrinsics() -> None:
     assert conversions.distorted(message)
 
 
+def test_a_rectified_picture_has_the_camera_of_p() -> None:
+    message = camera_info([600.0, 0.0, 320.0, 0.0, 610.0, 240.0, 0.0, 0.0, 1.0])
+    message.p = [500.0, 0.0, 310.0, -30.0, 0.0, 510.0, 230.0, 0.0, 0.0, 0.0, 1.0, 0.0]
+    camera = conversions.intrinsics(message, (480, 640))
+    assert (camera.fx, camera.fy, camera.cx, camera.cy) == (500.0, 510.0, 310.0, 230.0)
+
+
 @pytest.mark.parametrize(
     "k",
     [
@@ -207,8 +214,11 @@ def test_intrinsics() -> None:
     ],
 )
 def test_intrinsics_no_camera_has_are_refused(k: list[float]) -> None:
-    got, sentence = reason(conversions.intrinsics, camera_info([float(v) for v in k]), (480, 640))
+    message = camera_info([float(v) for v in k])
+    got, sentence = reason(conversions.intrinsics, message, (480, 640))
     assert got is Reason.INTRINSICS and "fx=" in sentence
+    message.p = [float(v) for v in np.insert(np.reshape(k, (3, 3)), 3, 0.0, axis=1).ravel()]
+    assert reason(conversions.intrinsics, message, (480, 640))[0] is Reason.INTRINSICS
 
 
 def test_intrinsics_of_another_picture_size_are_refused() -> None:
