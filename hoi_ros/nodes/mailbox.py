@@ -33,10 +33,10 @@ class Mailbox(Generic[T]):
             return not self._closed
 
     def take(self) -> T | None:
-        """What waits, if anything does."""
+        """What waits, if anything does; nothing once closed."""
         with self._changed:
             item, self._slot = self._slot, None
-            return item
+            return None if self._closed else item
 
     def close(self) -> None:
         """End all waiting."""

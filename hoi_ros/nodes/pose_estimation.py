@@ -21,6 +21,7 @@ from hoi_ros.types import CameraFrame, HandPose
 
 DEPTHS_KEPT = 4  # the depth of a picture may overtake it, and a picture may wait while the next depths come
 MARKER_LIFETIME = 0.5  # s
+DISCOVERY = 0.3  # s after the first picture in which a publisher of depth may still turn up
 QUIET = 2.0  # s without a picture before the silence is a finding
 
 
@@ -41,7 +42,7 @@ class PoseEstimation(StageNode):
     def __init__(self) -> None:
         super().__init__("pose_estimation")
         self._camera_info: CameraInfo | None = None
-        self._camera_known = threading.Event()
+        self._camera_known, self._closing = threading.Event(), threading.Event()
         self._depths: StampedBuffer[Image] = StampedBuffer(DEPTHS_KEPT)
         self._image_topic = self._depth_topic = self._camera_info_topic = ""
         self._first_picture_at = self._picture_at = 0.0  # steady time of the first and last picture
@@ -56,7 +57,7 @@ class PoseEstimation(StageNode):
 
     def open_inputs(self) -> None:
         """Subscribe to the camera. The compressed picture lies beside the raw one, wherever that is remapped to."""
-        self._camera_info, self._camera_known = None, threading.Event()
+        self._camera_info, self._camera_known, self._closing = None, threading.Event(), threading.Event()
         self._depths = StampedBuffer(DEPTHS_KEPT)
         self._first_picture_at = self._picture_at = self._camera_info_at = 0.0
         if self.parameters.image_transport == "raw":
@@ -70,11 +71,14 @@ class PoseEstimation(StageNode):
         self._image_topic = self.subscribe(kind, topic, self._on_picture, SENSOR)
 
     def close_inputs(self) -> None:
-        """Let go of a worker that waits for the camera_info."""
+        """Let go of a worker that waits for its camera."""
+        self._closing.set()
         self._camera_known.set()
 
     def await_partners(self) -> Refused | None:
-        """Wait for the camera_info, whose publisher may be discovered later than that of the pictures."""
+        """Wait for camera_info and depth, whose publishers may be discovered later than that of the pictures."""
+        while not self._wants_depth() and self._may_find_depth():
+            self._closing.wait(0.02)
         deadline = self._first_picture_at + self.parameters.camera_info_timeout
         known = self._camera_known.wait(deadline - time.monotonic())
         return None if known else Refused(Reason.NO_CAMERA_INFO, self._no_camera_info())
@@ -102,7 +106,9 @@ class PoseEstimation(StageNode):
             if now - self.activated > self.parameters.camera_info_timeout:
                 found.append((WARN, self._no_camera_info()))
         elif conversions.distorted(self._camera_info):
-            found.append((WARN, f"{self._camera_info_topic} tells of a distorted picture: feed a rectified one"))
+            found.append(
+                (WARN, f"{self._camera_info_topic} tells of a distorted lens: the picture has to be a rectified one")
+            )
         if now - max(self.activated, self._picture_at) > QUIET:
             found.append(self._silence(now))
         return found
@@ -142,6 +148,10 @@ class PoseEstimation(StageNode):
     def _wants_depth(self) -> bool:
         use = self.parameters.use_depth
         return use == "always" or (use == "auto" and self.count_publishers(self._depth_topic) > 0)
+
+    def _may_find_depth(self) -> bool:
+        late = time.monotonic() > self._first_picture_at + DISCOVERY
+        return self.parameters.use_depth == "auto" and not late and not self._closing.is_set()
 
     def _depth_of(self, item: Input) -> Image:
         stamp, slop = conversions.stamp_ns(item.message.header), self.parameters.depth_slop

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import signal
 import threading
 import traceback
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from hoi_ros.nodes.stage_node import StageNode
 
 WAKE = 0.2  # s between looks at whether to stop
+M_MMAP_THRESHOLD = -3  # of malloc.h
+LARGE = 1 << 20  # bytes of a block that goes back to the system when it is freed
 
 
 def spin(*kinds: Callable[[], StageNode]) -> None:
@@ -27,6 +30,7 @@ def spin(*kinds: Callable[[], StageNode]) -> None:
     What a callback or the middleware raises is logged and does not end the process.
     """
     transport.choose()
+    _give_back_memory()
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
@@ -46,3 +50,13 @@ def spin(*kinds: Callable[[], StageNode]) -> None:
         node.destroy_node()
     executor.shutdown()
     rclpy.shutdown()
+
+
+def _give_back_memory() -> None:
+    """Keep glibc from raising LARGE by itself: freed models would stay with the threads that loaded them.
+
+    A busy machine's node grew by up to 60 MB each time it was cleaned up and configured again.
+    """
+    libc = ctypes.CDLL(None)
+    if hasattr(libc, "mallopt"):
+        libc.mallopt(M_MMAP_THRESHOLD, LARGE)

@@ -260,10 +260,14 @@ class StageNode(LifecycleNode):
     def _work(self, pipeline: Pipeline, mailbox: Mailbox[Input]) -> None:
         while mailbox.wait():
             refused = self.await_partners()
+            self.statistics.on_taken()  # before it is: an input that comes in between waits alone
             item = mailbox.take()
-            if item is not None:
-                self.statistics.on_taken()
+            if item is None:
+                return
+            try:
                 self._answer(pipeline, item, refused)
+            except Exception:  # in answering a fault: the next input may fare better
+                self.get_logger().error(traceback.format_exc())
 
     def _answer(self, pipeline: Pipeline, item: Input, refused: Refused | None) -> None:
         now = self.get_clock().now().nanoseconds

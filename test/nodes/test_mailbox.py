@@ -24,6 +24,13 @@ def test_closing_ends_a_worker_that_waits() -> None:
     assert answers == [False]
 
 
+def test_what_waited_is_not_taken_after_closing() -> None:
+    mailbox: Mailbox[int] = Mailbox()
+    mailbox.put(1)
+    mailbox.close()
+    assert mailbox.take() is None
+
+
 def test_the_nearest_stamp_within_the_slop_is_found() -> None:
     buffer: StampedBuffer[str] = StampedBuffer(2)
     for stamp, item in ((100, "a"), (200, "b"), (300, "c")):

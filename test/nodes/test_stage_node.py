@@ -72,6 +72,21 @@ def test_a_fault_of_ours_is_answered_and_the_node_goes_on(graph: Graph, node: Po
     assert graph.status(send(graph, node)).reason == Reason.NO_HAND
 
 
+def test_a_fault_in_answering_a_fault_does_not_end_the_worker(
+    graph: Graph, node: PoseEstimation, stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any) -> Any:
+        raise RuntimeError("the model is gone")
+
+    camera_on(node)
+    with monkeypatch.context() as broken:
+        broken.setattr(stage, "reset", fail)
+        broken.setattr(stage, "work", fail)
+        send(graph, node)
+        graph.spin(0.3)
+    assert graph.status(send(graph, node)).reason == Reason.NO_HAND
+
+
 def test_inputs_replaced_while_the_worker_is_busy_are_counted(graph: Graph, node: PoseEstimation, stage: Stage) -> None:
     started, go_on = threading.Event(), threading.Event()
 
@@ -92,9 +107,11 @@ def test_inputs_replaced_while_the_worker_is_busy_are_counted(graph: Graph, node
 
 
 def test_a_worker_that_waits_for_the_camera_lets_the_node_go(graph: Graph, node: PoseEstimation) -> None:
-    send(graph, node)
+    stamp = send(graph, node)
     assert node.trigger_deactivate() == TransitionCallbackReturn.SUCCESS
     assert all(thread.name != node.stage for thread in threading.enumerate())
+    graph.spin(0.2)
+    assert stamp not in {conversions.stamp_ns(s.header) for s in graph.heard["status"]}
 
 
 def test_a_transition_that_raises_is_told(graph: Graph, node: PoseEstimation, monkeypatch: pytest.MonkeyPatch) -> None:
