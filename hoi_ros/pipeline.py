@@ -7,7 +7,8 @@ both. What comes out is finite and inside the robot's limits, or it does not com
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any, TypeVar
 
@@ -60,8 +61,9 @@ class Pipeline:
         """Hands in a picture; empty when there is none. Raises Refused as the estimator does, and NOT_FINITE."""
         assert self.estimator is not None, "built without an estimator"
         hands = self.estimator.estimate(frame)
-        for hand in hands:
-            ensure_finite(hand)
+        with _forgotten_if_refused(self.estimator):
+            for hand in hands:
+                ensure_finite(hand)
         return hands
 
     def retarget(self, hands: Sequence[HandPose]) -> JointGoal:
@@ -73,7 +75,8 @@ class Pipeline:
         assert self.retargeter is not None, "built without a retargeter"
         hand = self._choose(hands)
         goal = self.retargeter.retarget(hand)
-        ensure_safe(goal, self.retargeter.limits)
+        with _forgotten_if_refused(self.retargeter):
+            ensure_safe(goal, self.retargeter.limits)
         return goal
 
     def step(self, frame: CameraFrame) -> Result:
@@ -154,6 +157,16 @@ def ensure_safe(goal: JointGoal, limits: dict[str, tuple[float, float]]) -> None
         low, high = limits[name]
         if not low - LIMIT_TOLERANCE <= position <= high + LIMIT_TOLERANCE:
             raise Refused(Reason.LIMIT, f"{name} would be {position:.6g} rad, outside {low:g} to {high:g}")
+
+
+@contextmanager
+def _forgotten_if_refused(stage: Estimator | Retargeter) -> Iterator[None]:
+    """Do not start the next result of ``stage`` from one that may not leave."""
+    try:
+        yield
+    except Refused:
+        stage.reset()
+        raise
 
 
 def _timed(stage: str, work: Callable[[], T], refusals: dict[str, Refused], timings: dict[str, float]) -> T | None:

@@ -107,6 +107,15 @@ def test_no_hand_leaves_that_is_not_finite() -> None:
     assert "keypoints" in result.refusals["estimator"].message
 
 
+def test_nothing_starts_from_a_result_that_may_not_leave() -> None:
+    robot = pipeline(hand(), position=np.nan)
+    robot.step(FRAME)
+    assert robot.retargeter.followed == [] and robot.estimator.resets == 0
+    robot.estimator.hands = [replace(hand(), betas=np.full(10, np.inf))]
+    robot.step(FRAME)
+    assert robot.estimator.resets == 1
+
+
 def test_reset_forgets_whom_it_followed() -> None:
     robot = pipeline()
     robot.retarget([hand("right", 2, 0.7)])
