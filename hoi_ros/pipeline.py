@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any, TypeVar
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from hoi_ros import stages
 from hoi_ros.hand import HandFit, load_hand_model, make_hand_pose
@@ -55,7 +56,10 @@ class Pipeline:
 
         Raises Refused(PARAMETER, HAND_MODEL, FILE, FOREIGN_CLASS, ROBOT_DESCRIPTION) as the stages do.
         """
-        return cls(parameters, **{kind: stages.build(kind, getattr(parameters, kind), parameters) for kind in kinds})
+        built = {kind: stages.build(kind, getattr(parameters, kind), parameters) for kind in kinds}
+        # Matrices of 40 by 40 gain nothing from threads, whose idle spinning takes 20 ms of processor time a picture.
+        threadpool_limits(1, user_api="blas")
+        return cls(parameters, **built)
 
     def estimate(self, frame: CameraFrame) -> list[HandPose]:
         """Hands in a picture; empty when there is none. Raises Refused as the estimator does, and NOT_FINITE."""

@@ -30,6 +30,7 @@ from hoi_ros.msg import Status
 from hoi_ros.nodes import conversions
 from hoi_ros.nodes.mailbox import Mailbox
 from hoi_ros.nodes.node_parameters import NodeParameters
+from hoi_ros.nodes.process import give_back_memory
 from hoi_ros.nodes.statistics import Statistics
 from hoi_ros.nodes.timeline import StampBackwards, Timeline
 from hoi_ros.parameters import Parameters
@@ -239,6 +240,7 @@ class StageNode(LifecycleNode):
         if self.pipeline is not None:
             self.pipeline.close()
             self.pipeline = None
+            give_back_memory()
 
     def _shutdown(self) -> None:
         self._deactivate()
