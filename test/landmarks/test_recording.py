@@ -8,6 +8,8 @@ import pytest
 from hoi_ros.methods.landmarks import build
 from hoi_ros.metrics.hands import score_hands
 from hoi_ros.parameters import Parameters
+from hoi_ros.pipeline import Pipeline
+from hoi_ros.stages import build as build_stage
 from hoi_ros.types import CameraFrame, Intrinsics
 
 
@@ -58,6 +60,21 @@ def test_the_mirror_image_is_a_left_hand(estimator, recording):
     assert (got["found"], got["sides"]) == (35, {"left": 35})
     assert got["mpjpe_mm"] <= 9.5
     assert got["error_2d_px"] <= 6.0
+
+
+def test_the_mirror_image_moves_the_left_robot_as_the_picture_moves_the_right(estimator, recording):
+    goals = {}
+    for side, change in (("right", lambda frame: frame), ("left", mirrored)):
+        parameters = Parameters(robot_hand=f"shadow_{side}")
+        pipeline = Pipeline(parameters, estimator, build_stage("retargeter", "vector", parameters))
+        pipeline.reset()
+        goals[side] = [pipeline.step(change(frame)).goal for frame, _ in recording]
+    pairs = list(zip(goals["left"], goals["right"], strict=True))
+    assert all(left.names[i] == right.names[i].replace("rh_", "lh_") for left, right in pairs for i in range(24))
+    apart = np.degrees([np.abs(left.positions - right.positions) for left, right in pairs])
+    assert apart.mean(axis=0).max() < 6.0  # MediaPipe sees the mirror image a little otherwise
+    places = np.array([left.wrist_pose[:3] * [-1, 1, 1] - right.wrist_pose[:3] for left, right in pairs])
+    assert np.linalg.norm(places, axis=1).mean() < 0.006
 
 
 def test_the_same_sequence_gives_the_same_hands(estimator, recording):
