@@ -104,6 +104,7 @@ class Player:
             self._spin(0.05)
         self._now = next(self._bag.frames()).image.stamp_ns
         self._run_clock(SETTLE, self._now, standing=True)
+        self.results.memory.clear()  # of loading the models
 
     def play_lockstep(self, timeout: float, on_frame: Callable[[], None]) -> None:
         """Send one picture after the other; one without an answer after ``timeout`` s is refused as TIMEOUT."""

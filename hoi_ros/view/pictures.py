@@ -38,7 +38,7 @@ def on_camera(
     meshes = [Mesh(_vertices(hand, model), _faces(model, hand.side), SKIN[hand.side]) for hand in hands]
     drawn = picture(meshes, intrinsics, rgb, opacity=0.8, samples=samples)
     for hand in hands:
-        draw_skeleton(drawn, intrinsics.project(hand.keypoints))
+        draw_skeleton(drawn, intrinsics.project(hand.keypoints), thickness=2 if len(rgb) >= 360 else 1)
     return drawn
 
 
