@@ -109,9 +109,11 @@ def test_lives_leave_nothing_behind(graph: Graph, node: NodeProcess) -> None:
         graph.activate(NAME, hand_model_path="", image_transport="raw")
         return node.resources()
 
-    lives = [live() for _ in range(6)]  # the allocator settles within three
-    assert lives[-1][0] < lives[2][0] + 20.0, lives
-    assert lives[-1][1:] == lives[2][1:], lives
+    lives = [live() for _ in range(10)]
+    settled, memory = lives[2:], [life[0] for life in lives[2:]]
+    # Fragmentation swings by 30 MB from life to life; models left behind would add tens with every one.
+    assert sum(memory[-3:]) / 3 < sum(memory[:3]) / 3 + 80.0, lives
+    assert len({life[1:] for life in settled}) == 1, lives
 
 
 def test_compressed_pictures_lie_beside_the_raw_ones(graph: Graph, node: NodeProcess, camera: dict[str, Any]) -> None:
