@@ -7,7 +7,7 @@ wrist, thumb, index, middle, ring, little, each base to tip.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -73,6 +73,23 @@ class HandPose:
     track_id: int = 0
     stamp_ns: int = 0
     frame_id: str = ""
+
+
+@dataclass(frozen=True)
+class HandBatch:
+    """Right hands as MANO parameters in one frame, usually an object's."""
+
+    global_orient: Array  # (N, 3) axis-angle, about J0(betas)
+    hand_pose: Array  # (N, 45) axis-angle, zero is the flat hand
+    betas: Array  # (N, 10)
+    transl: Array  # (N, 3) m
+
+    def __len__(self) -> int:
+        return len(self.transl)
+
+    def __getitem__(self, chosen: Any) -> HandBatch:
+        """The hands a slice, mask or index array (not a single number) chooses."""
+        return HandBatch(self.global_orient[chosen], self.hand_pose[chosen], self.betas[chosen], self.transl[chosen])
 
 
 @dataclass(frozen=True)

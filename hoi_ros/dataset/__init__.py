@@ -1,0 +1,1 @@
+"""The dataset engine: objects, grasps, words and pictures that learned methods train on."""

@@ -1,0 +1,1 @@
+"""The words: instructions and descriptions."""

@@ -1,0 +1,1 @@
+"""Simulated tests of grasps, in MuJoCo."""

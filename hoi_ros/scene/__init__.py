@@ -1,0 +1,1 @@
+"""The object: clouds, meshes, distances, and what a hand can do with it."""
