@@ -34,6 +34,8 @@ class Reason(IntEnum):
     TIMEOUT = 21  # no answer in time
     INTERNAL = 22  # a fault of ours; the log holds the traceback
     LIMIT = 23  # a joint goal outside its limits
+    MESH = 24  # a mesh that bounds no solid: empty, open, folded into itself, inside out, not in metres, not finite
+    CLOUD = 25  # a cloud without usable points, or bytes that do not make the stated points
 
 
 class Refused(Exception):
