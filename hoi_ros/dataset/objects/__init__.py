@@ -1,0 +1,29 @@
+"""Parametric families of objects: parts labelled, metric, every instance of another shape."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from zlib import crc32
+
+import numpy as np
+
+from hoi_ros.dataset.objects import bottles, mugs
+from hoi_ros.refusals import Reason, Refused
+from hoi_ros.scene.object_model import ObjectModel
+
+FAMILIES: dict[str, Callable[[np.random.Generator, str], ObjectModel]] = {
+    "bottle": bottles.bottle,
+    "mug": mugs.mug,
+}
+"""Category -> maker of one instance from a random generator and a name."""
+
+
+def make_object(category: str, index: int, seed: int) -> ObjectModel:
+    """Instance number ``index`` of ``category``: the same object for the same numbers, on every machine.
+
+    Raises Refused(PARAMETER) with the known categories.
+    """
+    if category not in FAMILIES:
+        raise Refused(Reason.PARAMETER, f"unknown category '{category}'; known: {', '.join(sorted(FAMILIES))}")
+    rng = np.random.default_rng([seed, index, crc32(category.encode())])
+    return FAMILIES[category](rng, f"{category}_{index:04d}")
