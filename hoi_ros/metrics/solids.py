@@ -23,7 +23,9 @@ class Solid:
         self._middle = 0.5 * (self.low + self.high)
         centred = vertices - self._middle
         self._scene = o3d.t.geometry.RaycastingScene(nthreads=1)
-        self._scene.add_triangles(centred.astype(np.float32), faces.astype(np.uint32))
+        self._scene.add_triangles(
+            *map(o3d.core.Tensor.from_numpy, (centred.astype(np.float32), faces.astype(np.uint32)))
+        )
         a, b, c = (centred[faces[:, i]] for i in range(3))
         self._crossings = np.sign(np.cross(b - a, c - a) @ _RAYS.T)  # (F, 2) what a ray leaves counts +1
 
@@ -48,19 +50,18 @@ class Solid:
     def nearest(self, points: Array) -> tuple[Array, NDArray[np.int64]]:
         """Distance to the surface, m (P,), unsigned, and the face (P,) that is nearest."""
         found = self._scene.compute_closest_points(self._centred(points), nthreads=1)
-        distance = np.linalg.norm(found["points"].numpy() - self._centred(points), axis=1)
-        return distance.astype(np.float64), found["primitive_ids"].numpy().astype(np.int64)
+        distance: Array = np.linalg.norm(points - self._middle - found["points"].numpy(), axis=1)
+        return distance, found["primitive_ids"].numpy().astype(np.int64)
 
     def _winding(self, points: Array, ray: int) -> Array:
-        directions = np.broadcast_to(_RAYS[ray], points.shape)
-        rays = np.concatenate([self._centred(points), directions.astype(np.float32)], axis=1)
-        met = self._scene.list_intersections(rays, nthreads=1)
+        rays = np.concatenate([points - self._middle, np.broadcast_to(_RAYS[ray], points.shape)], axis=1)
+        met = self._scene.list_intersections(o3d.core.Tensor.from_numpy(rays.astype(np.float32)), nthreads=1)
         signs = self._crossings[met["primitive_ids"].numpy().astype(np.int64), ray]
         rows = met["ray_ids"].numpy().astype(np.int64)
         return np.bincount(rows, weights=signs, minlength=len(points)).astype(np.float64)
 
-    def _centred(self, points: Array) -> NDArray[np.float32]:
-        return (points - self._middle).astype(np.float32)
+    def _centred(self, points: Array) -> o3d.core.Tensor:
+        return o3d.core.Tensor.from_numpy((points - self._middle).astype(np.float32))
 
 
 def surface_points(vertices: Array, faces: NDArray[np.int32], spacing: float) -> Array:
