@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from demo_bag.skin import Skin
+from hoi_ros.dataset.pictures.skin import Skin
 from hoi_ros.hand import HandModel
 from hoi_ros.types import Array, Intrinsics
 from hoi_ros.view.render import Mesh, cast, shade, smoothed, vertex_normals, zoomed

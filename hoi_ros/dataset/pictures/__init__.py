@@ -1,0 +1,19 @@
+"""RGB-D pictures of a hand and what it holds, with all that is true of them. See ``rendering`` and ``casting``."""
+
+from hoi_ros.dataset.pictures.picture import HAND, OBJECT, WHOLE_HAND, WHOLE_OBJECT, Picture, decode, encode
+from hoi_ros.dataset.pictures.rendering import SIZES, render_views
+from hoi_ros.dataset.pictures.shapes import Shape, shape_of
+
+__all__ = [
+    "HAND",
+    "OBJECT",
+    "SIZES",
+    "WHOLE_HAND",
+    "WHOLE_OBJECT",
+    "Picture",
+    "Shape",
+    "decode",
+    "encode",
+    "render_views",
+    "shape_of",
+]

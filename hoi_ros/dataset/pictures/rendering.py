@@ -1,0 +1,251 @@
+"""RGB-D pictures of grasps: ``render_views``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial.transform import Rotation
+
+from hoi_ros.dataset.pictures import sensor
+from hoi_ros.dataset.pictures.arms import random_arm
+from hoi_ros.dataset.pictures.backgrounds import draw_background
+from hoi_ros.dataset.pictures.casting import Caster, Hits, KeypointSight, Kind, pixel_rays, silhouette
+from hoi_ros.dataset.pictures.materials import random_material
+from hoi_ros.dataset.pictures.picture import HAND, OBJECT, WHOLE_HAND, WHOLE_OBJECT, Picture
+from hoi_ros.dataset.pictures.shading import Shader, facing_of, kinds
+from hoi_ros.dataset.pictures.shapes import Floats, HandSurface, Shape, shape_of
+from hoi_ros.dataset.pictures.skin import SkinTexture
+from hoi_ros.dataset.pictures.stage import Lights, Thing, clutter, random_lights, stand, table
+from hoi_ros.dataset.pictures.viewpoints import FULL, ViewKind, choose_view, crop_camera, scaled, whole_camera
+from hoi_ros.hand import HandModel
+from hoi_ros.refusals import Reason, Refused
+from hoi_ros.scene.object_model import ObjectModel
+from hoi_ros.types import Array, HandBatch, Intrinsics
+
+SIZES = ((256, 256), FULL)
+LEAST_SEEN = 4  # keypoints, else another view is tried
+ATTEMPTS = 6
+_OPEN_REACH = 0.05  # m
+_SUBPIXELS = np.array([[-0.25, -0.25], [0.25, -0.25], [-0.25, 0.25], [0.25, 0.25]], dtype=np.float32)
+
+
+@dataclass(frozen=True)
+class View:
+    """A scene before a camera: everything in the camera frame. The hand is thing 0, the object thing 1."""
+
+    kind: ViewKind
+    things: tuple[Thing, ...]
+    caster: Caster
+    lights: Lights
+    darkness: float  # of the skin
+    rotation: Array  # (3, 3) of the object's frame into the camera's
+    shift: Array  # (3,) m
+    hand: HandBatch  # one hand, in the camera frame
+    keypoints: Array  # (21, 3) m
+
+
+class HandLook:
+    """What pictures need of one hand model: surface, skin, and the rule of visible keypoints."""
+
+    def __init__(self, model: HandModel) -> None:
+        self.model = model
+        self.surface = HandSurface(model)
+        self.skin = SkinTexture.draw(model)
+        self.sight = KeypointSight(model)
+
+
+@lru_cache(maxsize=2)
+def hand_look(model: HandModel) -> HandLook:
+    """The look of a model, made once."""
+    return HandLook(model)
+
+
+def render_views(
+    obj: ObjectModel,
+    hand: HandBatch,
+    model: HandModel,
+    count: int,
+    rng: np.random.Generator,
+    sizes: Sequence[tuple[int, int]] = SIZES,
+    *,
+    carried: bool = True,
+    others: Sequence[Shape] = (),
+) -> list[Picture]:
+    """``count`` views of one hand on an object, each as a picture of every size (width, height), view by view.
+
+    Pictures of a square size are crops around hand and object with the intrinsics of the crop; others show what the
+    whole camera sees. ``hand`` holds one hand in the object's frame. ``carried``: the hand may lift and turn the
+    object; else it stands upright on its plane. ``others``: shapes (``shape_of``) that may stand around. The same
+    generator state gives the same pixels.
+
+    Raises Refused(PARAMETER) where ``hand`` is not one hand, or ``count`` or a size is not positive.
+    """
+    if len(hand) != 1:
+        raise Refused(Reason.PARAMETER, f"pictures show one hand at a time, not {len(hand)}")
+    if count < 1 or not sizes or min(min(size) for size in sizes) < 16:
+        raise Refused(Reason.PARAMETER, f"{count} views of sizes {list(sizes)}: at least one, of 16 pixels and more")
+    look, shape = hand_look(model), shape_of(obj)
+    pictures = []
+    for number in range(count):
+        view = arrange(obj, shape, hand, look, rng, carried=carried, others=others)
+        camera = whole_camera(rng)
+        pictures += [render(view, look, camera_for(view, camera, size, rng), size, rng, number) for size in sizes]
+    return pictures
+
+
+def camera_for(view: View, camera: Intrinsics, size: tuple[int, int], rng: np.random.Generator) -> Intrinsics:
+    """Intrinsics of a picture of ``size`` (width, height): the crop of a square one, else the scaled camera."""
+    if size[0] != size[1]:
+        return scaled(camera, size)
+    points = np.concatenate([thing.shape.vertices for thing in view.things[:2]])
+    return crop_camera(rng, camera, points, size[0])
+
+
+def arrange(
+    obj: ObjectModel,
+    shape: Shape,
+    hand: HandBatch,
+    look: HandLook,
+    rng: np.random.Generator,
+    *,
+    carried: bool,
+    others: Sequence[Shape],
+) -> View:
+    """A random scene around a grasp, before a random camera that sees at least some of the hand."""
+    mesh = look.model.mesh(hand.global_orient, hand.hand_pose, hand.betas, hand.transl)
+    skin = look.surface.shape(mesh.vertices[0])
+    arm, darkness = random_arm(rng, look.model, hand, mesh.joints[0, 0])
+    height = float(np.ptp(obj.vertices[:, 2]))
+    bare = random_material(rng, len(obj.part_names), height)
+    things = [
+        Thing(Kind.HAND, skin, bare, np.eye(3), np.zeros(3)),  # skin has a texture of its own
+        Thing(Kind.OBJECT, shape, bare, np.eye(3), np.zeros(3)),
+        arm,
+    ]
+    turn, level = stand(rng, shape, skin, arm.shape, carried=carried)
+    things = [thing.moved(turn, np.zeros(3)) for thing in things]
+    held = np.concatenate([things[0].shape.vertices, things[1].shape.vertices])
+    middle = (held.min(axis=0) + held.max(axis=0)) / 2.0
+    if level is not None:
+        things.append(table(rng, middle, level))
+        taken = np.concatenate([held, things[2].shape.vertices])
+        things += clutter(rng, others, taken, level, int(rng.integers(0, 6)))
+    lights = random_lights(rng)
+    radius = float(np.linalg.norm(held - middle, axis=1).max())
+    elbow = things[2].rotation[:, 0]
+    for _ in range(ATTEMPTS):
+        kind, rotation, shift = choose_view(rng, middle, radius, elbow, table=level is not None)
+        seen = tuple(thing.moved(rotation, shift) for thing in things)
+        total, place = rotation @ turn, shift
+        caster = Caster([thing.shape for thing in seen])
+        keypoints = mesh.keypoints[0] @ total.T + place
+        hits = caster.first((keypoints / keypoints[:, 2:]).astype(np.float32))
+        if look.sight.seen(hits, kinds(seen), keypoints).sum() >= LEAST_SEEN:
+            break
+    moved = move_hand(look.model, hand, total, place)
+    return View(kind, seen, caster, lights.turned(rotation), darkness, total, place, moved, keypoints)
+
+
+def move_hand(model: HandModel, hand: HandBatch, rotation: Array, shift: Array) -> HandBatch:
+    """Hands after a rotation (3, 3) and a shift (3,) m of their frame: MANO turns about J0(betas), not the origin."""
+    pivot = model.kinematics.rest_joints(hand.betas)[:, 0]
+    orient = Rotation.from_matrix(rotation) * Rotation.from_rotvec(hand.global_orient)
+    transl = (pivot + hand.transl) @ rotation.T + shift - pivot
+    return HandBatch(orient.as_rotvec(), hand.hand_pose, hand.betas, transl)
+
+
+def render(
+    view: View, look: HandLook, camera: Intrinsics, size: tuple[int, int], rng: np.random.Generator, number: int = 0
+) -> Picture:
+    """One picture of a view, with everything that is true of it."""
+    width, height = size
+    shader = Shader(view.things, view.caster, view.lights, look.skin, view.darkness)
+    grid = np.stack(np.meshgrid(np.arange(width), np.arange(height)), axis=-1).reshape(-1, 2).astype(np.float32)
+    rays = pixel_rays(camera, grid)
+    hits = view.caster.first(rays)
+    nearest = max(float(thing.shape.vertices[:, 2].max()) for thing in view.things[:3])
+    picture, behind = draw_background(rng, size, nearest)
+    colour, facing = _shaded(shader, view, camera, grid, rays, hits, picture.reshape(-1, 3), size, rng)
+    known = hits.surface >= 0
+    depth = np.where(known, hits.depth, behind.ravel()).reshape(height, width)
+    masks = np.zeros((height, width), np.uint8)
+    surface = hits.surface.reshape(height, width)
+    for index, (visible, whole) in enumerate(((HAND, WHOLE_HAND), (OBJECT, WHOLE_OBJECT))):
+        masks[surface == index] |= visible | whole
+        masks[silhouette(view.things[index].shape, camera, size)] |= whole
+    return Picture(
+        rgb=sensor.expose(colour, rng),
+        depth=sensor.measure(depth, facing, camera, rng),
+        true_depth=depth,
+        masks=masks,
+        intrinsics=camera,
+        object_pose=np.concatenate([view.shift, Rotation.from_matrix(view.rotation).as_quat()]),
+        hand=view.hand,
+        keypoints=view.keypoints,
+        visible=look.sight(view.caster, kinds(view.things), view.keypoints, camera, size),
+        kind=view.kind,
+        view=number,
+    )
+
+
+def _shaded(
+    shader: Shader,
+    view: View,
+    camera: Intrinsics,
+    grid: Floats,
+    rays: Floats,
+    hits: Hits,
+    behind: Floats,
+    size: tuple[int, int],
+    rng: np.random.Generator,
+) -> tuple[Floats, Floats]:
+    """Light (H, W, 3) of each pixel and how squarely (H, W) its surface faces the camera.
+
+    Pixels on an outline get four rays more, for smooth edges. Shadow and openness come from one random ray a pixel,
+    smoothed over their neighbours.
+    """
+    width, height = size
+    known = np.flatnonzero(hits.surface >= 0)
+    found = _chosen(hits, known)
+    points = rays[known] * found.depth[:, None]
+    normals, colours, gloss = shader.surfaces(found, points)
+    lit, openness = np.ones((2, len(grid)), dtype=np.float32)
+    lit[known] = shader.lit(points, normals, rng)
+    openness[known] = shader.openness(points, normals, _OPEN_REACH, rng)
+    lit = cv2.GaussianBlur(lit.reshape(height, width), (0, 0), 1.1).ravel()
+    openness = cv2.GaussianBlur(openness.reshape(height, width), (0, 0), 2.2).ravel()
+    picture = behind.copy()
+    picture[known] = shader.light(normals, colours, gloss, points, lit[known], openness[known])
+    facing = np.ones(len(grid), dtype=np.float32)
+    facing[known] = facing_of(normals, points)
+    edges = _outline(hits, size)
+    fine = (grid[edges][:, None] + _SUBPIXELS).reshape(-1, 2)
+    fine_rays = pixel_rays(camera, fine)
+    fine_hits = view.caster.first(fine_rays)
+    owner = np.repeat(edges, len(_SUBPIXELS))
+    samples = behind[owner]
+    at = np.flatnonzero(fine_hits.surface >= 0)
+    found, points = _chosen(fine_hits, at), fine_rays[at] * fine_hits.depth[at][:, None]
+    normals, colours, gloss = shader.surfaces(found, points)
+    samples[at] = shader.light(normals, colours, gloss, points, lit[owner[at]], openness[owner[at]])
+    picture[edges] = samples.reshape(len(edges), len(_SUBPIXELS), 3).mean(axis=1)
+    return picture.reshape(height, width, 3), facing.reshape(height, width)
+
+
+def _chosen(hits: Hits, at: NDArray[np.int64]) -> Hits:
+    return Hits(hits.depth[at], hits.surface[at], hits.face[at], hits.uv[at])
+
+
+def _outline(hits: Hits, size: tuple[int, int]) -> NDArray[np.int64]:
+    """Pixels whose neighbour belongs to another surface or to a part of it farther off."""
+    surface = hits.surface.reshape(size[1], size[0]).astype(np.float32)
+    depth = np.where(hits.surface >= 0, hits.depth, 10.0).reshape(size[1], size[0])
+    kernel = np.ones((3, 3), np.uint8)
+    changed = cv2.dilate(surface, kernel) != cv2.erode(surface, kernel)
+    stepped = cv2.dilate(depth, kernel) - cv2.erode(depth, kernel) > 0.008
+    return np.flatnonzero(changed | stepped)
