@@ -1,6 +1,6 @@
-"""The files of hands and goals: plain arrays in .npz, read without pickle.
+"""The files of hands, grasps and goals: plain arrays in .npz, read without pickle.
 
-Shapes are those of the command line's documentation: ``hands.npz``, ``goals.npz``, ``keypoints.npz``.
+Shapes are those of the command line's documentation: ``hands.npz``, ``grasps.npz``, ``goals.npz``, ``keypoints.npz``.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
 from hoi_ros.refusals import Reason, Refused
-from hoi_ros.types import Array, HandPose, JointGoal
+from hoi_ros.types import Array, HandBatch, HandPose, JointGoal
 
 HANDS = {
     "side": (),
@@ -25,7 +25,8 @@ HANDS = {
     "keypoints": (21, 3),
     "keypoints_2d": (21, 2),
 }
-TEXTS = ("side", "names", "image")
+GRASPS = {"pose": (48,), "betas": (10,), "transl": (3,), "keypoints": (21, 3), "affordance": (), "score": ()}
+TEXTS = ("side", "names", "image", "affordance")
 GOALS = {"names": None, "positions": (-1,), "wrist_pose": (7,)}
 
 
@@ -77,6 +78,33 @@ def load_goals(path: Path) -> dict[str, NDArray[Any]]:
         shape, count = arrays["positions"].shape, len(arrays["names"])
         raise Refused(Reason.FILE, f"{path}: positions is {shape} for {count} names")
     return arrays
+
+
+def save_grasps(path: Path, hands: HandBatch, keypoints: Array, affordance: Sequence[str], score: Array) -> None:
+    """Write ``grasps.npz``: right hands with their keypoints (N, 21, 3) in the frame of a mesh or cloud, m."""
+    _save(
+        path,
+        pose=np.concatenate([hands.global_orient, hands.hand_pose], axis=1),
+        betas=hands.betas,
+        transl=hands.transl,
+        keypoints=keypoints,
+        affordance=np.array(affordance, dtype=np.str_),
+        score=score,
+    )
+
+
+def load_grasps(path: Path) -> tuple[HandBatch, dict[str, NDArray[Any]]]:
+    """Hands of a ``grasps.npz``, and all its arrays. Raises Refused(FILE), Refused(KEYPOINTS) for non-finite ones."""
+    arrays = _load(path, GRASPS)
+    counts = {key: len(arrays[key]) for key in GRASPS}
+    if len(set(counts.values())) != 1:
+        raise Refused(Reason.FILE, f"{path}: its arrays differ in length: {counts}")
+    numbers = np.concatenate([arrays[key] for key in ("pose", "betas", "transl")], axis=1)
+    bad = np.flatnonzero(~np.isfinite(numbers).all(axis=1))
+    if len(bad):
+        raise Refused(Reason.KEYPOINTS, f"{path}: {len(bad)} of {len(numbers)} hands are not finite, first {bad[0]}")
+    orient, pose, betas, transl = np.split(numbers.astype(np.float64), [3, 48, 58], axis=1)
+    return HandBatch(orient, pose, betas, transl), arrays
 
 
 def load_keypoints(path: Path) -> Array:

@@ -1,0 +1,52 @@
+"""Pictures of hands on an object."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hoi_ros.scene.object_model import ObjectModel
+from hoi_ros.types import Array
+from hoi_ros.view import pictures
+from hoi_ros.view.render import Mesh, Picture, framing, picture
+
+TILE = (300, 300)  # H, W of each of a grasp's two views
+COLUMNS = 3
+PART_COLOURS = np.array(
+    [[0.55, 0.62, 0.7], [0.45, 0.7, 0.62], [0.8, 0.72, 0.45], [0.62, 0.52, 0.72], [0.75, 0.55, 0.5]]
+)
+_ELEVATION = np.radians(25.0)
+_OFF_SIDE = np.radians(20.0)  # so that no finger hides behind another exactly
+
+
+def sheet(obj: ObjectModel, hands: Array, faces: NDArray[np.int32], titles: Sequence[str]) -> Picture:
+    """Hands (N, 778, 3), m, in the object's frame, each seen from two opposite sides under its title."""
+    tiles = [
+        pictures.titled(np.hstack([of_grasp(obj, hand, faces, side) for side in (1, -1)]), title)
+        for hand, title in zip(hands, titles, strict=True)
+    ]
+    return pictures.grid(tiles, COLUMNS)
+
+
+def of_grasp(obj: ObjectModel, hand: Array, faces: NDArray[np.int32], side: int = 1) -> Picture:
+    """One hand (778, 3) on the object, z up, seen across the line from hand to object; ``side`` -1: from behind."""
+    view = _view(hand.mean(axis=0) - obj.vertices.mean(axis=0), side)
+    corners = obj.vertices[obj.faces].reshape(-1, 3) @ view.T  # parts have colours of their own: no shared corners
+    colours = np.repeat(PART_COLOURS[obj.face_parts % len(PART_COLOURS)], 3, axis=0)
+    skin = hand @ view.T
+    camera, shift = framing(np.concatenate([corners, skin]), TILE)
+    thing = Mesh(corners + shift, np.arange(len(corners), dtype=np.int32).reshape(-1, 3), colours)
+    return picture([thing, Mesh(skin + shift, faces, pictures.SKIN["right"])], camera, pictures.paper(TILE))
+
+
+def _view(towards_hand: Array, side: int) -> Array:
+    """Rotation (3, 3) of the object's frame into a camera's (x right, y down, z forward)."""
+    azimuth = np.arctan2(towards_hand[1], towards_hand[0]) + side * (np.pi / 2.0 - _OFF_SIDE)
+    forward = -np.array(
+        [np.cos(azimuth) * np.cos(_ELEVATION), np.sin(azimuth) * np.cos(_ELEVATION), np.sin(_ELEVATION)]
+    )
+    right = np.cross(forward, [0.0, 0.0, 1.0])
+    right /= np.linalg.norm(right)
+    return np.stack([right, np.cross(forward, right), forward])
