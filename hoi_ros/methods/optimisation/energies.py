@@ -1,0 +1,115 @@
+"""The terms of a grasp's energy. Each is (N,), differentiable, and near 1 where a person would call it bad."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from hoi_ros.methods.optimisation.fields import Fields
+from hoi_ros.methods.optimisation.force_closure import ForceClosure
+from hoi_ros.methods.optimisation.hand_layer import PATCHES, HandLayer
+
+_SOFT = 0.002  # m, of the soft choice of a patch's touching vertex
+_SIDE = 0.004  # m that a vertex on a finger's side is worth less than one on its pad
+_TOUCH = 0.004  # m over which a contact fades
+_CLEAR = 0.006  # m to keep off other parts
+_FLOOR = 0.002  # m to keep off the table
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What one grasp type wants of each hand of a batch."""
+
+    mean: Tensor  # (N, 26) rad
+    deviation: Tensor  # (N, 26) rad
+    patches: Tensor  # (N, 22) how much each contact patch should touch, 0..1
+    push: Tensor | None = None  # (3,) unit: push the part along it, instead of holding the object
+
+    def __getitem__(self, rows: Tensor) -> Wish:
+        return Wish(self.mean[rows], self.deviation[rows], self.patches[rows], self.push)
+
+
+@dataclass(frozen=True)
+class Contacts:
+    """The touching point of every patch."""
+
+    points: Tensor  # (N, 22, 3) m
+    distances: Tensor  # (N, 22) m, signed, to the wanted part
+    normals: Tensor  # (N, 22, 3) outward unit normals of the object
+
+
+def contacts(layer: HandLayer, fields: Fields, skin: Tensor, distance: Tensor, normals: Tensor) -> Contacts:
+    """Softly chosen nearest vertices: skin (N, V, 3) with its signed distances (N, V) and gradients (N, V, 3)."""
+    rows = layer.patches
+    to_part = distance[:, : layer.touching]
+    if fields.part is not None:
+        coarse = fields.part.distance(skin[:, : layer.touching])
+        # Where the part is what lies nearest, the fine lattice of the whole object knows the distance better.
+        to_part = torch.where(coarse < to_part.abs() + 0.003, to_part, coarse)
+    skin, to_part, normals = skin[:, rows], to_part[:, rows], normals[:, rows]
+    share = torch.softmax(-(to_part + _SIDE * (1.0 - layer.palmar)) / _SOFT, dim=-1)
+    mean = (share[..., None] * normals).sum(-2)
+    return Contacts(
+        (share[..., None] * skin).sum(-2),
+        (share * to_part).sum(-1),
+        mean / (mean.norm(dim=-1, keepdim=True) + 1e-6),
+    )
+
+
+def touch(found: Contacts, wish: Wish, indent: float) -> Tensor:
+    """Wanted patches are ``indent`` m deep in the part: linear far away, square near."""
+    off = (found.distances + indent) / 0.005
+    return (wish.patches * ((off * off + 1.0).sqrt() - 1.0)).sum(-1)
+
+
+def hold(found: Contacts, layer: HandLayer, fields: Fields, closure: ForceClosure) -> Tensor:
+    """Residual of force closure over the contacts there are, wanted or not."""
+    weights = torch.exp(-((found.distances.clamp(min=0.0) / _TOUCH) ** 2))
+    squeezing = torch.zeros(PATCHES)
+    squeezing[:15] = 1.0
+    return closure.residual(found.points - fields.centre, found.normals, weights, squeezing, max(fields.extent, 0.02))
+
+
+def press(found: Contacts, wish: Wish) -> Tensor:
+    """Wanted patches touch where the surface faces against the push."""
+    assert wish.push is not None
+    weights = wish.patches / wish.patches.sum(-1, keepdim=True)
+    return (weights * (1.0 + found.normals @ wish.push)).sum(-1)
+
+
+def penetration(distance: Tensor, balls: Tensor, radii: Tensor, slack: float) -> Tensor:
+    """Both ways: vertices (N, V) inside the object, and the object inside the flesh as balls' depth (N, S); mm^2."""
+    skin = (-distance - slack).clamp(min=0.0) * 1e3
+    flesh = (radii - balls - slack).clamp(min=0.0) * 1e3
+    return 0.02 * skin.square().sum(-1) + 0.05 * flesh.square().sum(-1)
+
+
+def keep_off(fields: Fields, skin: Tensor) -> Tensor:
+    """Skin near the parts that are not wanted."""
+    if fields.foreign is None:
+        return skin.new_zeros(len(skin))
+    return 0.01 * ((_CLEAR - fields.foreign.distance(skin)).clamp(min=0.0) * 1e3).square().sum(-1)
+
+
+def clearance(fields: Fields, skin: Tensor, forearm: Tensor, radii: Tensor) -> Tensor:
+    """The forearm clear of the object, and all of it and the hand above the table."""
+    far, _ = fields.solid.lookup(forearm)
+    cost = ((radii - far).clamp(min=0.0) * 100.0).square().sum(-1)
+    if fields.floor:
+        cost = cost + 0.01 * ((_FLOOR - skin[..., 2]).clamp(min=0.0) * 1e3).square().sum(-1)
+        cost = cost + ((radii - forearm[..., 2]).clamp(min=0.0) * 100.0).square().sum(-1)
+    return cost
+
+
+def self_penetration(balls: Tensor, layer: HandLayer) -> Tensor:
+    """Overlap of balls of different fingers beyond that of the flat hand."""
+    one, two = layer.pairs
+    gap = (balls[:, one] - balls[:, two]).square().sum(-1).add(1e-10).sqrt()
+    return 0.05 * ((layer.pair_gaps - gap).clamp(min=0.0) * 1e3).square().sum(-1)
+
+
+def unnatural(angles: Tensor, wish: Wish) -> Tensor:
+    """Mean squared deviation from the grasp type's shape, in its standard deviations."""
+    return ((angles - wish.mean) / wish.deviation).square().mean(-1)

@@ -1,0 +1,102 @@
+"""What a hand feels of an object and of the part it wants: distances with gradients, looked up in cached lattices."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import open3d as o3d
+import torch
+from torch import Tensor
+
+from hoi_ros.scene.affordances import Use
+from hoi_ros.scene.distances import DistanceGrid
+from hoi_ros.scene.object_model import ObjectModel
+from hoi_ros.types import Array
+
+REACH = 0.06  # m that the lattices extend beyond what they describe
+_MOST_NODES = 40_000
+
+
+@dataclass(frozen=True)
+class Lattice:
+    """Unsigned distance to some faces as value and gradient on a coarse regular lattice, extended linearly."""
+
+    origin: Tensor  # (3,) m, first node
+    resolution: float
+    shape: Tensor  # (3,) int64
+    nodes: Tensor  # (M, 7) float32: position, distance, gradient
+
+    @classmethod
+    def build(cls, vertices: Array, faces: Array) -> Lattice:
+        """Distance to the faces (F, 3) of vertices (V, 3), m; the faces need not close."""
+        used = vertices[np.unique(faces)]
+        low, high = used.min(axis=0) - REACH, used.max(axis=0) + REACH
+        resolution = max(0.004, float((np.prod(high - low) / _MOST_NODES) ** (1.0 / 3.0)))
+        shape = np.ceil((high - low) / resolution).astype(int) + 1
+        index = np.stack(np.meshgrid(*(np.arange(n) for n in shape), indexing="ij"), -1).reshape(-1, 3)
+        positions = (low + index * resolution).astype(np.float32)
+        scene = o3d.t.geometry.RaycastingScene(nthreads=1)
+        scene.add_triangles(o3d.core.Tensor(vertices.astype(np.float32)), o3d.core.Tensor(faces.astype(np.uint32)))
+        closest = scene.compute_closest_points(o3d.core.Tensor(positions), nthreads=1)["points"].numpy()
+        offset = positions - closest
+        distance = np.linalg.norm(offset, axis=1, keepdims=True)
+        nodes = np.concatenate([positions, distance, offset / np.maximum(distance, 1e-6)], axis=1)
+        return cls(
+            torch.from_numpy(low.astype(np.float32)), resolution, torch.from_numpy(shape), torch.from_numpy(nodes)
+        )
+
+    def distance(self, points: Tensor) -> Tensor:
+        """Distance (...) of points (..., 3), m, differentiable in them."""
+        found: Tensor = _Nearest.apply(points, self)
+        return found
+
+
+class _Nearest(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, points: Tensor, lattice: Lattice) -> Tensor:
+        flat = points.detach().reshape(-1, 3)
+        index = ((flat - lattice.origin) / lattice.resolution).round_().long()
+        index = torch.minimum(index.clamp_(min=0), lattice.shape - 1)
+        row = (index[:, 0] * lattice.shape[1] + index[:, 1]) * lattice.shape[2] + index[:, 2]
+        node = lattice.nodes[row]
+        gradient = node[:, 4:]
+        ctx.save_for_backward(gradient)
+        return (node[:, 3] + ((flat - node[:, :3]) * gradient).sum(-1)).view(points.shape[:-1])
+
+    @staticmethod
+    def backward(ctx: Any, *outputs: Tensor) -> tuple[Tensor, None]:
+        (gradient,) = ctx.saved_tensors
+        return outputs[0][..., None] * gradient.view(*outputs[0].shape, 3), None
+
+
+@dataclass(frozen=True)
+class Fields:
+    """The whole object, the wanted part and the parts to keep off."""
+
+    solid: DistanceGrid
+    part: Lattice | None  # None where it is the whole object
+    foreign: Lattice | None  # None where the hand may touch everything
+    centre: Tensor  # (3,) m, of the volume
+    extent: float  # m, root mean square distance of the surface from the centre
+    floor: bool  # whether z = 0 bounds free space
+
+    @classmethod
+    def of(cls, obj: ObjectModel, use: Use, solid: DistanceGrid) -> Fields:
+        """Fields for one use of an object, which shares ``solid`` with its other uses."""
+        wanted = obj.face_parts == obj.part(use.part)
+        allowed = wanted | np.isin(obj.face_parts, [obj.part(name) for name in use.neighbours])
+        corners = obj.vertices[obj.faces]
+        cross = np.cross(corners[:, 1], corners[:, 2])
+        volumes = np.einsum("fi,fi->f", corners[:, 0], cross)
+        centre = (volumes[:, None] * corners.sum(axis=1)).sum(axis=0) / (4.0 * volumes.sum())
+        extent = float(np.sqrt(((obj.vertices - centre) ** 2).sum(axis=1).mean()))
+        return cls(
+            solid,
+            None if wanted.all() else Lattice.build(obj.vertices, obj.faces[wanted]),
+            None if allowed.all() else Lattice.build(obj.vertices, obj.faces[~allowed]),
+            torch.from_numpy(centre.astype(np.float32)),
+            extent,
+            bool(obj.vertices[:, 2].min() > -0.002),
+        )

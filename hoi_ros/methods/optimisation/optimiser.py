@@ -1,0 +1,232 @@
+"""Batched grasp synthesis: many starts, a short descent, the better half goes on, and a last step apart."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.spatial.transform import Rotation
+from torch import Tensor
+
+from hoi_ros.hand.grasp_shapes import GRASP_SHAPES, GraspShape
+from hoi_ros.hand.limits import Limits
+from hoi_ros.hand.model import HandModel
+from hoi_ros.methods.optimisation import energies
+from hoi_ros.methods.optimisation.energies import Wish
+from hoi_ros.methods.optimisation.fields import REACH, Fields
+from hoi_ros.methods.optimisation.force_closure import ForceClosure
+from hoi_ros.methods.optimisation.hand_layer import Flesh, HandLayer, rotations
+from hoi_ros.methods.optimisation.starts import grip, place, wanted_patches
+from hoi_ros.scene.affordances import HOLDING, Use
+from hoi_ros.scene.distances import DistanceGrid
+from hoi_ros.scene.object_model import ObjectModel
+from hoi_ros.types import Array, HandBatch
+
+TRIES = 6  # starts looked at for each one that is followed
+HEATS = 2  # followed for each one that is finished
+FIRST, SECOND, LAST = 25, 45, 20  # steps of the three stages
+RATE = 0.03  # rad, and tenths of a metre, of the first steps
+WEIGHTS = {
+    "touch": 1.0,
+    "hold": 1.0,
+    "press": 4.0,
+    "penetration": 1.0,
+    "self": 0.5,
+    "keep_off": 1.0,
+    "clearance": 1.0,
+    "unnatural": 0.3,
+}
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """Grasps in the object's frame, with the energy terms they ended with."""
+
+    hands: HandBatch
+    grasp_type: NDArray[np.int64]  # (N,) values of GraspType
+    terms: Mapping[str, Array]  # name -> (N,)
+
+
+@dataclass
+class _Hands:
+    """The free variables of a batch: angles, and a turn and a shift about a pivot near the grip's centre."""
+
+    angles: Tensor  # (N, 26) rad
+    turn: Tensor  # (N, 3) rad, in the object's frame
+    shift: Tensor  # (N, 3) of 0.1 m
+    base: Tensor  # (N, 3, 3)
+    pivot: Tensor  # (N, 3) m in the hand's frame
+    centre: Tensor  # (N, 3) m
+
+    def __getitem__(self, rows: Tensor) -> _Hands:
+        return _Hands(*(v.detach()[rows] for v in vars(self).values()))
+
+    @property
+    def free(self) -> list[Tensor]:
+        return [self.angles, self.turn, self.shift]
+
+    def wrist(self) -> tuple[Tensor, Tensor]:
+        rotation = rotations(self.turn) @ self.base
+        return rotation, self.centre + 0.1 * self.shift - (rotation @ self.pivot[..., None])[..., 0]
+
+
+class GraspOptimiser:
+    """Synthesises grasps with one hand model. It keeps what does not depend on the person or the object."""
+
+    def __init__(self, model: HandModel) -> None:
+        self.model = model
+        self.limits = Limits(model.kinematics)
+        self._flesh = Flesh.of(model)
+        self._last: tuple[ObjectModel, DistanceGrid] | None = None
+
+    def synthesize(self, obj: ObjectModel, use: Use, count: int, seed: int, betas: Array) -> Candidates:
+        """``count`` candidates for one use, by the hand of the person ``betas`` (10,). The same seed, the same hands.
+
+        The grasp types of the use take turns, the likelier ones more often. Raises Refused(PARAMETER) for a part that
+        the object does not have.
+        """
+        rng = np.random.default_rng(seed)
+        layer = HandLayer(self.model, self._flesh, betas)
+        if self._last is None or self._last[0] is not obj:
+            self._last = obj, DistanceGrid.build(obj.vertices, obj.faces, margin=REACH)
+        fields = Fields.of(obj, use, self._last[1])
+        hands, wish, types = self._start(obj, use, layer, count * HEATS * TRIES, rng)
+        problem = _Problem(layer, fields, wish, use)
+        with torch.no_grad():
+            cost = problem.cost(hands, 0.0)
+        kept = _best(cost, TRIES)
+        problem, hands = problem[kept], hands[kept]
+        hands = _descend(problem, hands, FIRST, RATE, 0.0)
+        with torch.no_grad():
+            cost = problem.cost(hands, 0.0)
+        finished = _best(cost, HEATS)
+        problem, hands = problem[finished], hands[finished]
+        hands = _descend(problem, hands, SECOND, 0.7 * RATE, 0.0005)
+        problem.stress = 4.0
+        hands = _descend(problem, hands, LAST, 0.15 * RATE, 0.0008)
+        with torch.no_grad():
+            terms = problem.terms(hands, 0.0008)
+        return self._candidates(hands, betas, layer, types[kept.numpy()][finished.numpy()], terms)
+
+    def _start(
+        self, obj: ObjectModel, use: Use, layer: HandLayer, count: int, rng: np.random.Generator
+    ) -> tuple[_Hands, Wish, NDArray[np.int64]]:
+        """Starts in groups of TRIES * HEATS rivals of one grasp type."""
+        pushes = use.affordance not in HOLDING
+        share = 0.7 ** np.arange(len(use.grasp_types))
+        group = HEATS * TRIES
+        number = rng.choice(len(share), size=count // group, p=share / share.sum())
+        rows: list[list[Array]] = []
+        types = []
+        for index, kind in enumerate(use.grasp_types):
+            amount = int((number == index).sum()) * group
+            if amount == 0:
+                continue
+            shape = GRASP_SHAPES[kind]
+            wanted = wanted_patches(shape, _region_weights(shape))
+            held = grip(layer, self.model, self.limits, shape, wanted, pushes)
+            starts = place(obj, use, shape, held, amount, rng)
+            deviation = np.broadcast_to(_deviation(shape, self.limits), starts.angles.shape)
+            pivot = np.broadcast_to(held.centres[0], (amount, 3))
+            patches = np.broadcast_to(wanted, (amount, 22))
+            rows.append([starts.angles, starts.rotations, starts.wrists, starts.angles, deviation, pivot, patches])
+            types.append(np.full(amount, int(kind)))
+        angles, base, wrists, mean, deviation, pivot, patches = (
+            torch.from_numpy(np.concatenate(column).astype(np.float32)) for column in zip(*rows, strict=True)
+        )
+        zero = torch.zeros(len(angles), 3)
+        centre = wrists + (base @ pivot[..., None])[..., 0]
+        push = torch.from_numpy(use.force.astype(np.float32)) if pushes and use.force is not None else None
+        hands = _Hands(angles, zero, zero.clone(), base, pivot, centre)
+        return hands, Wish(mean, deviation, patches, push), np.concatenate(types)
+
+    def _candidates(
+        self, hands: _Hands, betas: Array, layer: HandLayer, types: NDArray[np.int64], terms: Mapping[str, Tensor]
+    ) -> Candidates:
+        rotation, wrist = hands.wrist()
+        count = len(rotation)
+        batch = HandBatch(
+            Rotation.from_matrix(rotation.numpy().astype(np.float64)).as_rotvec(),
+            self.limits.to_pose(hands.angles.numpy().astype(np.float64)),
+            np.tile(betas, (count, 1)),
+            wrist.numpy().astype(np.float64) - layer.rest[0],
+        )
+        return Candidates(batch, types, {name: term.numpy().astype(np.float64) for name, term in terms.items()})
+
+
+class _Problem:
+    """The energy of a batch of hands on one object."""
+
+    def __init__(self, layer: HandLayer, fields: Fields, wish: Wish, use: Use) -> None:
+        self.layer, self.fields, self.wish, self.use = layer, fields, wish, use
+        self.closure = ForceClosure()
+        self.stress = 1.0  # on penetration
+
+    def __getitem__(self, rows: Tensor) -> _Problem:
+        return _Problem(self.layer, self.fields, self.wish[rows], self.use)
+
+    def terms(self, hands: _Hands, indent: float) -> dict[str, Tensor]:
+        layer, fields, wish = self.layer, self.fields, self.wish
+        rotation, wrist = hands.wrist()
+        skin, balls, forearm = layer.pose(hands.angles, rotation, wrist)
+        points = torch.cat([skin, balls], dim=1)
+        distance, normals = fields.solid.lookup(points)
+        on_skin, in_flesh = distance[:, : layer.skin_count], distance[:, layer.skin_count :]
+        found = energies.contacts(layer, fields, skin, on_skin, normals)
+        terms = {
+            "touch": energies.touch(found, wish, indent),
+            "penetration": energies.penetration(on_skin, in_flesh, layer.radii, 0.001),
+            "self": energies.self_penetration(balls, layer),
+            "keep_off": energies.keep_off(fields, skin),
+            "clearance": energies.clearance(fields, skin, forearm, layer.forearm_radii),
+            "unnatural": energies.unnatural(hands.angles, wish),
+        }
+        if wish.push is None:
+            terms["hold"] = energies.hold(found, layer, fields, self.closure)
+        else:
+            terms["press"] = energies.press(found, wish)
+        return terms
+
+    def cost(self, hands: _Hands, indent: float) -> Tensor:
+        terms = self.terms(hands, indent)
+        return sum(
+            (WEIGHTS[name] * (self.stress if name == "penetration" else 1.0) * term for name, term in terms.items()),
+            torch.zeros(()),
+        )
+
+
+def _descend(problem: _Problem, hands: _Hands, steps: int, rate: float, indent: float) -> _Hands:
+    """Adam with a rate that falls to a tenth, angles kept inside the limits."""
+    for variable in hands.free:
+        variable.requires_grad_(True)
+    adam = torch.optim.Adam(hands.free, lr=rate, betas=(0.8, 0.95))
+    schedule = torch.optim.lr_scheduler.LambdaLR(adam, lambda k: 0.1 ** (k / steps))
+    for _ in range(steps):
+        adam.zero_grad()
+        problem.cost(hands, indent).sum().backward()
+        adam.step()
+        schedule.step()
+        with torch.no_grad():
+            hands.angles.clamp_(problem.layer.lower, problem.layer.upper)
+    for variable in hands.free:
+        variable.requires_grad_(False)
+    return hands
+
+
+def _best(cost: Tensor, group: int) -> Tensor:
+    """Row of the cheapest of each ``group`` consecutive rows."""
+    best = cost.view(-1, group).argmin(dim=1)
+    return best + group * torch.arange(len(best))
+
+
+def _region_weights(shape: GraspShape) -> Array:
+    weights = np.zeros(17)
+    weights[list(shape.regions)] = 1.0
+    return weights
+
+
+def _deviation(shape: GraspShape, limits: Limits) -> Array:
+    return np.full(limits.size, np.radians(15.0))
