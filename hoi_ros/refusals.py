@@ -36,6 +36,7 @@ class Reason(IntEnum):
     LIMIT = 23  # a joint goal outside its limits
     MESH = 24  # a mesh that bounds no solid: empty, open, folded into itself, inside out, not in metres, not finite
     CLOUD = 25  # a cloud without usable points, or bytes that do not make the stated points
+    INSTRUCTION = 26  # a sentence that asks for no use of an object, or for one that the object does not have
 
 
 class Refused(Exception):

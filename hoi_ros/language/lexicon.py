@@ -1,0 +1,132 @@
+"""Words for objects, parts and purposes. ``lexicon.json`` holds them for each category; others have a fallback."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from hoi_ros.scene.affordances import Affordance
+from hoi_ros.scene.object_model import ObjectModel
+
+_ENTRIES = json.loads(Path(__file__).with_suffix(".json").read_text())
+CATEGORIES: tuple[str, ...] = tuple(_ENTRIES["categories"])
+"""Categories with words of their own."""
+
+TALL = 2.5
+"""Height over width from which an object is called tall."""
+
+_SIZE_WORDS = (
+    frozenset(("small", "little", "tiny", "large", "big", "huge")),
+    frozenset(("tall", "high", "long", "short", "low", "flat")),
+)
+_POSITIONS = frozenset(("left", "right", "upper", "lower", "front", "back", "inner", "outer"))
+_OWNERS = frozenset(("lid", "cap", "head", "strap"))  # parts that have parts of their own: lid_knob
+_MOVING = frozenset(("lid", "cap", "screen", "cover", "flap"))  # parts that open or come away by themselves
+_SCREWED = frozenset(("lid", "cap"))
+
+
+@dataclass(frozen=True)
+class Noun:
+    """What a category is called: "mug", or in the plural "scissors", a "pair of scissors"."""
+
+    word: str
+    plural: bool
+    counted: str  # what "a" may stand before, after its adjectives
+
+
+@dataclass(frozen=True)
+class PartWords:
+    """A part's name in words. ``owner``: the part it belongs to, as the lid of "lid_knob"; "" for the object."""
+
+    word: str
+    owner: str = ""
+
+    @property
+    def plural(self) -> bool:
+        """Whether it is "they": keys, handles."""
+        return self.word.endswith("s") and not self.word.endswith(("ss", "us"))
+
+    @property
+    def moving(self) -> bool:
+        """Whether one lifts or opens the part rather than the object by it."""
+        return self.word in _MOVING
+
+    @property
+    def screwed(self) -> bool:
+        """Whether turning it opens the object."""
+        return self.word in _SCREWED
+
+
+def nouns(category: str) -> tuple[Noun, ...]:
+    """What people call a category; its own name in words where the lexicon does not know it."""
+    entry = _ENTRIES["categories"].get(category, {"nouns": [spaced(category)]})
+    plural = entry.get("plural", False)
+    return tuple(
+        Noun(word, plural, entry.get("counted", f"pair of {word}") if plural else word) for word in entry["nouns"]
+    )
+
+
+def intents(category: str, affordance: Affordance, it: str) -> tuple[str, ...]:
+    """What one may want to do, as bare verb phrases ("drink"); those of the affordance alone for other categories."""
+    entry = _ENTRIES["categories"].get(category, {}).get("intents", {})
+    phrases = entry.get(affordance) or _ENTRIES["intents"].get(affordance, ())
+    return tuple(phrase.replace("{it}", it) for phrase in phrases)
+
+
+def part_words(part: str, category: str) -> PartWords | None:
+    """A part's name as people say it: "left_handle_2" is the left handle, "lid_knob" the knob of the lid.
+
+    None where the part is the whole object.
+    """
+    tokens = [word for word in re.split(r"[\W\d_]+", part.lower()) if word]
+    if not tokens or " ".join(tokens) in (spaced(category), "object", "whole"):
+        return None
+    if tokens[-1] in _POSITIONS and len(tokens) > 1:
+        tokens = [tokens[-1], *tokens[:-1]]
+    if tokens[0] in _OWNERS and len(tokens) > 1:
+        return PartWords(" ".join(tokens[1:]), tokens[0])
+    return PartWords(" ".join(tokens))
+
+
+def size_words(obj: ObjectModel) -> tuple[str, ...]:
+    """Words of size that are true of ``obj``, none where it is of middling size.
+
+    "small" and "large" compare the longest side of its box with two lengths of the category in the lexicon, m;
+    "tall" is a height of ``TALL`` times the width. Where a shape word of the object speaks of the same, it decides.
+    """
+    sides = np.ptp(obj.vertices, axis=0)
+    entry = _ENTRIES["categories"].get(obj.category, _ENTRIES["categories"]["object"])
+    small, large = entry["size"]
+    words: list[str] = []
+    told = [not group.isdisjoint(obj.adjectives) for group in _SIZE_WORDS]
+    if not told[0]:
+        words += ["small", "little"] * bool(sides.max() < small) + ["large", "big"] * bool(sides.max() > large)
+    if not told[1] and sides[2] > TALL * sides[:2].max():
+        words.append("tall")
+    return tuple(words)
+
+
+def shape_words(obj: ObjectModel) -> tuple[str, ...]:
+    """The object's own adjectives, as one says them before a noun."""
+    return tuple(_ENTRIES["shapes"].get(word, spaced(word)) for word in obj.adjectives)
+
+
+def with_article(phrase: str) -> str:
+    """With "a" or "an", by the sound of the first letter."""
+    vowel = re.match(r"(?!uni|use|usu|usb|eu|one\b|once\b)[aeiou]|hour|honest|heir", phrase.lower())
+    return f"{'an' if vowel else 'a'} {phrase}"
+
+
+def listed(words: Sequence[str]) -> str:
+    """An enumeration: "a, b and c"."""
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+
+
+def spaced(name: str) -> str:
+    """An identifier in words."""
+    return re.sub(r"[\W_]+", " ", name).strip().lower()
