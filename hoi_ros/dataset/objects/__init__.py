@@ -7,13 +7,16 @@ from zlib import crc32
 
 import numpy as np
 
-from hoi_ros.dataset.objects import bottles, mugs
+from hoi_ros.dataset.objects import bottles, dispensers, mugs, pots
 from hoi_ros.refusals import Reason, Refused
 from hoi_ros.scene.object_model import ObjectModel
 
 FAMILIES: dict[str, Callable[[np.random.Generator, str], ObjectModel]] = {
     "bottle": bottles.bottle,
+    "dispenser": dispensers.dispenser,
+    "jar": bottles.jar,
     "mug": mugs.mug,
+    "pot": pots.pot,
 }
 """Category -> maker of one instance from a random generator and a name."""
 

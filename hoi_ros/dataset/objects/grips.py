@@ -1,8 +1,14 @@
-"""Which grasp types fit what: the choice by size that the families share (GRASP taxonomy, Feix et al., 2016)."""
+"""Which grasp types fit what, and the uses that many families share (types: GRASP taxonomy, Feix et al., 2016)."""
 
 from __future__ import annotations
 
+import numpy as np
+
 from hoi_ros.hand.grasp_types import GraspType as G
+from hoi_ros.scene.affordances import Affordance, Use
+from hoi_ros.types import Array
+
+X, Y, UP = np.eye(3)
 
 WIDEST_WRAP = 0.09  # m; thicker bodies are not wrapped by one hand
 
@@ -45,8 +51,25 @@ def edge(thickness: float) -> Types:
     return (G.PARALLEL_EXTENSION, G.PALMAR_PINCH, G.LATERAL, G.EXTENSION_TYPE)
 
 
-PUSH: Types = (G.INDEX_FINGER_EXTENSION, G.PALMAR_PINCH)
+PUSH: Types = (G.INDEX_FINGER_EXTENSION,)
 """One finger stretched: buttons, keys, pumps."""
 
 CARRY: Types = (G.PALMAR, G.EXTENSION_TYPE)
 """The open hand under a thing."""
+
+
+def wrap_use(part: str, diameter: float, axis: Array = UP, neighbours: tuple[str, ...] = ()) -> Use:
+    """Wrap-grasp of a body of ``diameter`` m about ``axis``."""
+    return Use(Affordance.WRAP_GRASP, part, wrap(diameter), axis=axis, neighbours=neighbours)
+
+
+def twist_use(part: str, diameter: float, axis: Array = UP, neighbours: tuple[str, ...] = ()) -> Use:
+    """Twist of a cap, lid or knob of ``diameter`` m about ``axis``, which points outwards."""
+    return Use(
+        Affordance.TWIST, part, turn(diameter), axis, approach=-axis, cone=1.4, force=axis, neighbours=neighbours
+    )
+
+
+def press_use(part: str, types: Types = PUSH, neighbours: tuple[str, ...] = ()) -> Use:
+    """Press of a key or pump head downwards."""
+    return Use(Affordance.PRESS, part, types, approach=-UP, cone=0.9, force=-UP, neighbours=neighbours)

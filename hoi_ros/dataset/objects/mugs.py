@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 
 from hoi_ros.dataset.objects import grips
@@ -14,6 +12,7 @@ from hoi_ros.dataset.objects.solids import (
     circle,
     loft,
     profile,
+    seated,
     smooth,
     stack,
     superellipse,
@@ -57,43 +56,35 @@ def mug(rng: np.random.Generator, name: str) -> ObjectModel:
     middle = height * rng.uniform(0.48, 0.54)
     outline = superellipse(broad, thick, rng.uniform(2.0, 3.5), 12)
     at = np.array([middle, half, gap + thick])
-    handle = _handle(HANDLES[handle_shape], outline, at, lambda z: np.interp(z, levels, radii - wall / 2.0))
+    handle = _handle(HANDLES[handle_shape], outline, at, levels, radii - wall / 2.0)
 
     uses = (
         Use(
             Affordance.HANDLE_GRASP,
             "handle",
             (G.SMALL_DIAMETER, G.ADDUCTED_THUMB, G.LATERAL, G.MEDIUM_WRAP),
-            axis=np.array([0.0, 0.0, 1.0]),
-            approach=np.array([-1.0, 0.0, 0.0]),
+            axis=grips.UP,
+            approach=-grips.X,
             cone=1.2,
             neighbours=("body",),
         ),
-        Use(
-            Affordance.WRAP_GRASP,
-            "body",
-            grips.wrap(2.0 * radius),
-            axis=np.array([0.0, 0.0, 1.0]),
-            neighbours=("handle",),
-        ),
+        grips.wrap_use("body", 2.0 * radius, neighbours=("handle",)),
     )
     dimensions = {"diameter": 2.0 * radius, "handle_gap": gap}
     return assemble(name, "mug", [*body, handle], uses, dimensions, (body_shape,))
 
 
-def _handle(shape: list[tuple[float, float]], outline: Array, at: Array, wall: Callable[[Array], Array]) -> Solid:
-    """A handle in the plane y = 0 whose ends lie on the surface of revolution of radius ``wall(z)``.
+def _handle(shape: list[tuple[float, float]], outline: Array, at: Array, levels: Array, radii: Array) -> Solid:
+    """A handle in the plane y = 0 whose ends sit in the wall of ``radii`` (L,) at heights ``levels`` (L,).
 
     ``at``: height of its middle, half its height and its reach from the widest, m.
     """
     middle, half, reach = at
     control = np.array(shape)
     z = middle + half * control[:, 1]
-    widest = wall(np.linspace(z.min(), z.max(), 9)).max()
-    x = np.where(control[:, 0] < 0.3, wall(z), widest) + reach * control[:, 0]
+    x = np.where(control[:, 0] < 0.3, np.interp(z, levels, radii), radii.max()) + reach * control[:, 0]
     path = smooth(np.column_stack([x, 0.0 * x, z]), 14)
     grow = np.interp(np.linspace(-1, 1, len(path)), [-1, -0.7, 0.7, 1], [1.25, 1.0, 1.0, 1.25])
     sections = along(path, outline, (0, 1, 0), grow)
-    for end in (sections[0], sections[-1]):
-        end[:, 0] = np.sqrt(wall(end[:, 2]) ** 2 - end[:, 1] ** 2)
+    sections[[0, -1]] = seated(sections[[0, -1]], levels, radii)
     return loft("handle", sections)

@@ -139,6 +139,16 @@ def along(path: Array, outline: Array, normal: ArrayLike, scales: ArrayLike = 1.
     return path[:, None] + flat[..., :1] * side[:, None] + flat[..., 1:] * across[:, None]
 
 
+def seated(sections: Array, levels: Array, radii: Array) -> Array:
+    """Sections (M, K, 3) moved along x onto the surface of revolution of ``radii`` (L,) at heights ``levels`` (L,).
+
+    The ends of a handle then follow a wall without reaching through it.
+    """
+    moved = np.array(sections)
+    moved[..., 0] = np.sqrt(np.interp(moved[..., 2], levels, radii) ** 2 - moved[..., 1] ** 2)
+    return moved
+
+
 # Makers.
 
 
