@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy.spatial import ConvexHull
 from scipy.spatial.transform import Rotation
 
 from hoi_ros.dataset.pictures.casting import Kind
@@ -13,36 +14,77 @@ from hoi_ros.dataset.pictures.stage import Thing
 from hoi_ros.hand import HandModel
 from hoi_ros.types import Array, HandBatch
 
-ARM_LENGTH = 0.3  # m
-ARM_CORNERS = 40
+ARM_LENGTH = 0.5  # m: longer than a forearm, so that it leaves most pictures
+CORNERS = 40
 SLEEVED = 0.55  # share of the arms
+TRIES = 4  # bends of the wrist, of which the one that lifts the elbow highest is taken
 
-# Along the arm from the rear of the hand, m, and how much wider than the hand's rear it is there.
-SLEEVE = ((-0.004, 1.02), (-0.007, 1.12), (-0.005, 1.2), (0.0, 1.22), (0.022, 1.2), (0.024, 1.14), (0.028, 1.17))
-BARE = ((-0.03, 0.7), (-0.016, 0.9), (-0.006, 0.955), (0.006, 0.985), (0.03, 1.0))
+# Along the arm from where it starts, m, and how much wider than the hand's rear it is there.
+_CUFF = ((0.0, 1.02), (-0.003, 1.12), (-0.001, 1.2), (0.004, 1.22), (0.026, 1.2), (0.028, 1.14), (0.032, 1.17))
+_BARE = ((0.0, 0.93), (0.006, 0.985), (0.012, 1.0), (0.03, 1.0))
+_WIDEST = 0.2  # m along the arm
+
+
+def random_arm(rng: np.random.Generator, model: HandModel, hand: HandBatch, wrist: Array) -> tuple[Thing, float]:
+    """An arm for one hand with its wrist joint at (3,) m, in the hand's frame; and how dark the skin is, 0..1."""
+    darkness = float(rng.beta(0.8, 1.2))
+    rest = model.v_template + model.shapedirs @ hand.betas[0]
+    pivot = model.kinematics.rest_joints(hand.betas)[0, 0]
+    turn = Rotation.from_rotvec(hand.global_orient[0]).as_matrix()
+    sleeve = bool(rng.random() < SLEEVED)
+    bends = np.clip(rng.normal(0.0, [0.15, 0.25], (TRIES, 2)), -0.5, 0.5)
+    elbows = Rotation.from_euler("zy", bends).as_matrix()[:, :, 0] @ turn[2]
+    shape = arm_shape(rest, pivot, sleeve=sleeve, bend=bends[elbows.argmax()], width=float(rng.uniform(1.0, 1.2)))
+    if sleeve:
+        material = plain_material(rng)
+    else:
+        pairs = (LIGHT.back, DARK.back), (LIGHT.palm, DARK.palm)
+        back, palm = (light + (dark - light) * darkness for light, dark in pairs)
+        rear = _rear(rest)[:, 1]
+        material = skin_material(rng, back, palm, (float(rear.min()), float(rear.max())))
+    thing = Thing(Kind.ARM, shape, material, np.eye(3), np.zeros(3)).moved(turn, wrist - turn @ pivot)
+    return thing, darkness
 
 
 def arm_shape(rest: Array, wrist: Array, *, sleeve: bool, bend: Array, width: float = 1.0) -> Shape:
-    """A forearm behind a flat hand with vertices ``rest`` (V, 3) and wrist joint (3,), pointing along +x, m.
+    """An arm behind a flat hand with vertices ``rest`` (V, 3) and wrist joint (3,), pointing along +x, m.
 
-    ``bend`` (2,) rad turns it up and sideways over its first centimetres, as a bent wrist does. ``width`` makes a
-    sleeve wider than the arm.
+    It begins with the outline of the hand's rear and grows round. ``bend`` (2,) rad turns it up and sideways over its
+    first centimetres, as a bent wrist does. ``width`` makes a sleeve wider than the arm. The last vertex is the middle
+    of the far end.
     """
-    rear = rest[rest[:, 0] > rest[:, 0].max() - 0.02]
-    centre, half = (rear.max(axis=0) + rear.min(axis=0)) / 2.0, (rear.max(axis=0) - rear.min(axis=0)) / 2.0
-    start = max(wrist[0] + 0.004, rest[:, 0].max() - 0.02) if sleeve else rest[:, 0].max()
-    head, growth = (SLEEVE, 1.5) if sleeve else (BARE, 1.6)
-    wide = width if sleeve else 1.0
-    profile = [(x, s * wide) for x, s in head]
-    profile += [(x, (head[-1][1] + growth * (x - head[-1][0])) * wide) for x in np.linspace(0.05, ARM_LENGTH, 9)]
-    turn = np.linspace(0.0, 2.0 * np.pi, ARM_CORNERS, endpoint=False)
+    end = float(rest[:, 0].max())
+    start = max(wrist[0] + 0.002, end - 0.022) if sleeve else end - 0.024
+    middle, outline = _outline(rest)
+    turn = np.linspace(0.0, 2.0 * np.pi, CORNERS, endpoint=False)
+    circle = np.column_stack([np.cos(turn), np.sin(turn)]) * np.sqrt(np.prod(np.ptp(outline, axis=0) / 2.0))
+    head, growth, wide = (_CUFF, 1.3, width) if sleeve else (_BARE, 1.6, 1.0)
+    profile = [*head, *((x, head[-1][1] + growth * min(x, _WIDEST)) for x in np.linspace(0.05, ARM_LENGTH, 10))]
     rings = []
     for x, scale in profile:
-        round_off = np.clip(x / 0.15, 0.0, 1.0)  # from the flat wrist to a round arm
-        mean = np.sqrt(half[1] * half[2])
-        sides = (half[1:] + (mean - half[1:]) * 0.6 * round_off) * scale
-        rings.append(np.column_stack([np.zeros_like(turn), sides[0] * np.cos(turn), sides[1] * np.sin(turn)]))
-    return _tube(np.array(rings), np.array([x for x, _ in profile]), np.array([start, centre[1], centre[2]]), bend)
+        ring = outline + (circle - outline) * 0.7 * min(max(x, 0.0) / 0.15, 1.0)
+        rings.append(np.column_stack([np.zeros(CORNERS), ring * scale * wide]))
+    return _tube(np.array(rings), np.array([x for x, _ in profile]), np.append(start, middle), bend)
+
+
+def _rear(rest: Array) -> Array:
+    return rest[rest[:, 0] > rest[:, 0].max() - 0.03]
+
+
+def _outline(rest: Array) -> tuple[Array, Array]:
+    """Middle (2,) and outline (CORNERS, 2) about it, in y and z, of the hand's rear: its convex hull."""
+    flat = _rear(rest)[:, 1:]
+    middle = (flat.max(axis=0) + flat.min(axis=0)) / 2.0
+    corners = (flat - middle)[ConvexHull(flat).vertices]
+    share = np.linspace(0.0, 1.0, 24, endpoint=False)[:, None, None]
+    dense = (corners * (1.0 - share) + np.roll(corners, -1, axis=0) * share).reshape(-1, 2)
+    turn = np.linspace(0.0, 2.0 * np.pi, CORNERS, endpoint=False)
+    radius = np.interp(turn, *_by_angle(dense), period=2.0 * np.pi)
+    return middle, radius[:, None] * np.column_stack([np.cos(turn), np.sin(turn)])
+
+
+def _by_angle(points: Array) -> tuple[Array, Array]:
+    return np.arctan2(points[:, 1], points[:, 0]), np.linalg.norm(points, axis=1)
 
 
 def _tube(rings: Array, along: Array, origin: Array, bend: Array) -> Shape:
@@ -62,24 +104,3 @@ def _tube(rings: Array, along: Array, origin: Array, bend: Array) -> Shape:
     faces.append(np.column_stack([end + a, end + b, np.full(corners, end + corners)]))
     vertices = np.concatenate([*points, points[-1].mean(axis=0, keepdims=True)])
     return creased(vertices, np.concatenate(faces).astype(np.int32))
-
-
-def random_arm(rng: np.random.Generator, model: HandModel, hand: HandBatch, wrist: Array) -> tuple[Thing, float]:
-    """An arm for one hand with its wrist joint at (3,) m, in the hand's frame; and how dark the skin is, 0..1."""
-    darkness = float(rng.beta(0.8, 1.2))
-    rest = model.v_template + model.shapedirs @ hand.betas[0]
-    pivot = model.kinematics.rest_joints(hand.betas)[0, 0]
-    bend = np.clip(rng.normal(0.0, [0.12, 0.2]), -0.4, 0.4)
-    sleeve = bool(rng.random() < SLEEVED)
-    shape = arm_shape(rest, pivot, sleeve=sleeve, bend=bend, width=float(rng.uniform(1.0, 1.2)))
-    if sleeve:
-        material = plain_material(rng)
-    else:
-        back, palm = (
-            light + (dark - light) * darkness for light, dark in ((LIGHT.back, DARK.back), (LIGHT.palm, DARK.palm))
-        )
-        rear = rest[rest[:, 0] > rest[:, 0].max() - 0.02, 1]
-        material = skin_material(rng, back, palm, (float(rear.min()), float(rear.max())))
-    turn = Rotation.from_rotvec(hand.global_orient[0]).as_matrix()
-    thing = Thing(Kind.ARM, shape, material, np.eye(3), np.zeros(3)).moved(turn, wrist - turn @ pivot)
-    return thing, darkness

@@ -86,19 +86,26 @@ def pixel_rays(intrinsics: Intrinsics, pixels: Array | Floats) -> Floats:
     return rays
 
 
-def silhouette(shape: Shape, intrinsics: Intrinsics, size: tuple[int, int]) -> NDArray[np.bool_]:
-    """Pixels (H, W) whose ray meets the shape, whatever lies before it. ``size``: width, height."""
-    width, height = size
-    mask = np.zeros((height, width), dtype=bool)
-    pixels = intrinsics.project(shape.vertices)
-    left, top = np.clip(np.floor(pixels.min(axis=0)).astype(int), 0, [width, height])
-    right, bottom = np.clip(np.ceil(pixels.max(axis=0)).astype(int) + 1, 0, [width, height])
-    v, u = np.mgrid[top:bottom, left:right]
-    if u.size:
-        rays = pixel_rays(intrinsics, np.column_stack([u.ravel(), v.ravel()]).astype(np.float32))
-        met = Caster([shape]).blocked(np.zeros(3, dtype=np.float32), rays, np.inf)
-        mask[top:bottom, left:right] = met.reshape(u.shape)
-    return mask
+class Silhouette:
+    """Where one shape by itself is in pictures, whatever lies before it."""
+
+    def __init__(self, shape: Shape) -> None:
+        self._vertices = shape.vertices
+        self._caster = Caster([shape])
+
+    def mask(self, intrinsics: Intrinsics, size: tuple[int, int]) -> NDArray[np.bool_]:
+        """Pixels (H, W) whose ray meets the shape. ``size``: width, height."""
+        width, height = size
+        mask = np.zeros((height, width), dtype=bool)
+        pixels = intrinsics.project(self._vertices)
+        left, top = np.clip(np.floor(pixels.min(axis=0)).astype(int), 0, [width, height])
+        right, bottom = np.clip(np.ceil(pixels.max(axis=0)).astype(int) + 1, 0, [width, height])
+        v, u = np.mgrid[top:bottom, left:right]
+        if u.size:
+            rays = pixel_rays(intrinsics, np.column_stack([u.ravel(), v.ravel()]).astype(np.float32))
+            met = self._caster.blocked(np.zeros(3, dtype=np.float32), rays, np.inf)
+            mask[top:bottom, left:right] = met.reshape(u.shape)
+        return mask
 
 
 class KeypointSight:

@@ -6,6 +6,7 @@ import colorsys
 from dataclasses import dataclass
 from functools import lru_cache
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
@@ -18,21 +19,31 @@ Colour = tuple[float, float, float]
 PATTERNS = ("plain", "plain", "stripes", "wood", "speckle", "marble", "checker", "blotches", "label")
 TABLE_PATTERNS = ("wood", "wood", "plain", "stripes", "speckle", "marble", "checker", "blotches")
 _SIDE = 128  # voxels of the noise, a power of two
-_GRAIN = 5.0  # voxels of one blob
+_GRAIN = 8.0  # voxels of one blob
+_ROW = 1024  # points of a row, for OpenCV takes pictures alone
 
 
 @lru_cache(maxsize=1)
 def _noise_volume() -> Floats:
-    """Smooth periodic noise of unit variance, (128**3,)."""
+    """Smooth periodic noise of unit variance as slices side by side, each one row and column larger than its period."""
     white = np.random.default_rng(0).standard_normal((_SIDE,) * 3, dtype=np.float32)
     smooth = gaussian_filter(white, _GRAIN / 2.0, mode="wrap")
-    return (smooth / smooth.std()).ravel()
+    slices = np.pad(smooth / smooth.std(), ((0, 0), (0, 1), (0, 1)), mode="wrap")
+    return np.ascontiguousarray(slices.transpose(1, 0, 2)).reshape(_SIDE + 1, -1)
 
 
 def noise(points: Floats, frequency: float) -> Floats:
     """Smooth noise (N,) of unit variance with ``frequency`` blobs a metre at points (N, 3)."""
-    cell = np.floor(points * np.float32(frequency * _GRAIN)).astype(np.int32) & (_SIDE - 1)
-    return _noise_volume()[(cell[:, 0] * _SIDE + cell[:, 1]) * _SIDE + cell[:, 2]]
+    count = len(points)
+    rows = -(-count // _ROW)
+    across, down = np.zeros((2, rows * _ROW), dtype=np.float32)
+    cell = points * np.float32(frequency * _GRAIN / _SIDE)
+    cell -= np.floor(cell)
+    cell *= np.float32(_SIDE)
+    across[:count] = cell[:, 0] + np.floor(cell[:, 2]) * np.float32(_SIDE + 1)
+    down[:count] = cell[:, 1]
+    maps = across.reshape(rows, _ROW), down.reshape(rows, _ROW)
+    return cv2.remap(_noise_volume(), *maps, interpolation=cv2.INTER_LINEAR).ravel()[:count]
 
 
 @dataclass(frozen=True)

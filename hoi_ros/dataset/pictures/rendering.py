@@ -14,7 +14,7 @@ from scipy.spatial.transform import Rotation
 from hoi_ros.dataset.pictures import sensor
 from hoi_ros.dataset.pictures.arms import random_arm
 from hoi_ros.dataset.pictures.backgrounds import draw_background
-from hoi_ros.dataset.pictures.casting import Caster, Hits, KeypointSight, Kind, pixel_rays, silhouette
+from hoi_ros.dataset.pictures.casting import Caster, Hits, KeypointSight, Kind, Silhouette, pixel_rays
 from hoi_ros.dataset.pictures.materials import random_material
 from hoi_ros.dataset.pictures.picture import HAND, OBJECT, WHOLE_HAND, WHOLE_OBJECT, Picture
 from hoi_ros.dataset.pictures.shading import Shader, facing_of, kinds
@@ -29,8 +29,11 @@ from hoi_ros.types import Array, HandBatch, Intrinsics
 
 SIZES = ((256, 256), FULL)
 LEAST_SEEN = 4  # keypoints, else another view is tried
-ATTEMPTS = 6
+ATTEMPTS = 10
 _OPEN_REACH = 0.05  # m
+_ELBOW_ROOM = 0.12  # m between the camera and the arm
+_HALF_VIEW = np.array([0.6, 0.46])  # of a whole picture and a little more, as the tangent of its angles
+_TURNS = np.array([[0, 8, 2, 10], [12, 4, 14, 6], [3, 11, 1, 9], [15, 7, 13, 5]])  # spread within a block
 _SUBPIXELS = np.array([[-0.25, -0.25], [0.25, -0.25], [-0.25, 0.25], [0.25, 0.25]], dtype=np.float32)
 
 
@@ -41,6 +44,7 @@ class View:
     kind: ViewKind
     things: tuple[Thing, ...]
     caster: Caster
+    silhouettes: tuple[Silhouette, Silhouette]  # of hand and object
     lights: Lights
     darkness: float  # of the skin
     rotation: Array  # (3, 3) of the object's frame into the camera's
@@ -134,21 +138,30 @@ def arrange(
     if level is not None:
         things.append(table(rng, middle, level))
         taken = np.concatenate([held, things[2].shape.vertices])
-        things += clutter(rng, others, taken, level, int(rng.integers(0, 6)))
+        things += clutter(rng, others, taken, things[3], int(rng.integers(0, 6)))
     lights = random_lights(rng)
     radius = float(np.linalg.norm(held - middle, axis=1).max())
     elbow = things[2].rotation[:, 0]
-    for _ in range(ATTEMPTS):
+    for attempt in range(ATTEMPTS):
         kind, rotation, shift = choose_view(rng, middle, radius, elbow, table=level is not None)
+        if attempt < ATTEMPTS - 1 and _arm_intrudes(things[2].shape.vertices @ rotation.T + shift):
+            continue
         seen = tuple(thing.moved(rotation, shift) for thing in things)
-        total, place = rotation @ turn, shift
         caster = Caster([thing.shape for thing in seen])
-        keypoints = mesh.keypoints[0] @ total.T + place
+        keypoints = mesh.keypoints[0] @ (rotation @ turn).T + shift
         hits = caster.first((keypoints / keypoints[:, 2:]).astype(np.float32))
         if look.sight.seen(hits, kinds(seen), keypoints).sum() >= LEAST_SEEN:
             break
-    moved = move_hand(look.model, hand, total, place)
-    return View(kind, seen, caster, lights.turned(rotation), darkness, total, place, moved, keypoints)
+    moved = move_hand(look.model, hand, rotation @ turn, shift)
+    alone = Silhouette(seen[0].shape), Silhouette(seen[1].shape)
+    return View(kind, seen, caster, alone, lights.turned(rotation), darkness, rotation @ turn, shift, moved, keypoints)
+
+
+def _arm_intrudes(arm: Array) -> bool:
+    """Whether an arm (V, 3) in the camera's frame touches the camera, or its far end shows."""
+    end = arm[-1]
+    shows = end[2] > 0.0 and bool((np.abs(end[:2] / end[2]) < _HALF_VIEW).all())
+    return shows or float(np.linalg.norm(arm, axis=1).min()) < _ELBOW_ROOM
 
 
 def move_hand(model: HandModel, hand: HandBatch, rotation: Array, shift: Array) -> HandBatch:
@@ -170,14 +183,14 @@ def render(
     hits = view.caster.first(rays)
     nearest = max(float(thing.shape.vertices[:, 2].max()) for thing in view.things[:3])
     picture, behind = draw_background(rng, size, nearest)
-    colour, facing = _shaded(shader, view, camera, grid, rays, hits, picture.reshape(-1, 3), size, rng)
+    colour, facing = _shaded(shader, view, camera, grid, rays, hits, picture.reshape(-1, 3), size)
     known = hits.surface >= 0
     depth = np.where(known, hits.depth, behind.ravel()).reshape(height, width)
     masks = np.zeros((height, width), np.uint8)
     surface = hits.surface.reshape(height, width)
     for index, (visible, whole) in enumerate(((HAND, WHOLE_HAND), (OBJECT, WHOLE_OBJECT))):
         masks[surface == index] |= visible | whole
-        masks[silhouette(view.things[index].shape, camera, size)] |= whole
+        masks[view.silhouettes[index].mask(camera, size)] |= whole
     return Picture(
         rgb=sensor.expose(colour, rng),
         depth=sensor.measure(depth, facing, camera, rng),
@@ -202,12 +215,11 @@ def _shaded(
     hits: Hits,
     behind: Floats,
     size: tuple[int, int],
-    rng: np.random.Generator,
 ) -> tuple[Floats, Floats]:
     """Light (H, W, 3) of each pixel and how squarely (H, W) its surface faces the camera.
 
-    Pixels on an outline get four rays more, for smooth edges. Shadow and openness come from one random ray a pixel,
-    smoothed over their neighbours.
+    Pixels on an outline get four rays more, for smooth edges. Shadow and openness come from one ray a pixel, whose
+    direction goes round within blocks of 4 x 4 pixels, smoothed over such blocks.
     """
     width, height = size
     known = np.flatnonzero(hits.surface >= 0)
@@ -215,10 +227,10 @@ def _shaded(
     points = rays[known] * found.depth[:, None]
     normals, colours, gloss = shader.surfaces(found, points)
     lit, openness = np.ones((2, len(grid)), dtype=np.float32)
-    lit[known] = shader.lit(points, normals, rng)
-    openness[known] = shader.openness(points, normals, _OPEN_REACH, rng)
-    lit = cv2.GaussianBlur(lit.reshape(height, width), (0, 0), 1.1).ravel()
-    openness = cv2.GaussianBlur(openness.reshape(height, width), (0, 0), 2.2).ravel()
+    turns = np.tile(_TURNS, (height // 4 + 1, width // 4 + 1))[:height, :width].ravel()[known]
+    lit[known] = shader.lit(points, normals, turns)
+    openness[known] = shader.openness(points, normals, turns, _OPEN_REACH)
+    lit, openness = (_smoothed(values.reshape(height, width)) for values in (lit, openness))
     picture = behind.copy()
     picture[known] = shader.light(normals, colours, gloss, points, lit[known], openness[known])
     facing = np.ones(len(grid), dtype=np.float32)
@@ -235,6 +247,11 @@ def _shaded(
     samples[at] = shader.light(normals, colours, gloss, points, lit[owner[at]], openness[owner[at]])
     picture[edges] = samples.reshape(len(edges), len(_SUBPIXELS), 3).mean(axis=1)
     return picture.reshape(height, width, 3), facing.reshape(height, width)
+
+
+def _smoothed(values: Floats) -> Floats:
+    """Means (H * W,) of two blocks of 4 x 4 pixels, one over the other."""
+    return cv2.blur(cv2.blur(values, (4, 4)), (4, 4), anchor=(1, 1)).ravel()
 
 
 def _chosen(hits: Hits, at: NDArray[np.int64]) -> Hits:

@@ -23,6 +23,11 @@ _QUARTERS = np.array(
     dtype=np.float32,
 )
 _WRAP = np.array([0.3, 0.16, 0.12], dtype=np.float32)  # light reaches round the red channel furthest under skin
+_SPIRAL = np.pi * (3.0 - np.sqrt(5.0)) * np.arange(16)
+_HEIGHT = 1.0 - (np.arange(16) + 0.5) / 8.0
+_BALL = np.column_stack(  # 16 places evenly over the unit sphere
+    [np.sqrt(1.0 - _HEIGHT**2) * np.cos(_SPIRAL), np.sqrt(1.0 - _HEIGHT**2) * np.sin(_SPIRAL), _HEIGHT]
+).astype(np.float32)
 _START = 4e-4  # m off the surface, for rays that leave it
 
 
@@ -89,20 +94,18 @@ class Shader:
         colour += (0.5 * gloss * glimpse * openness)[:, None] * lights.sky
         return colour
 
-    def lit(self, points: Floats, normals: Floats, rng: np.random.Generator) -> Floats:
-        """Whether (N,) one random place of the lamp is seen from each point: 0 or 1."""
-        towards = self._lights.key + np.float32(self._lights.width) * rng.standard_normal(points.shape, np.float32)
+    def lit(self, points: Floats, normals: Floats, turns: NDArray[np.int64]) -> Floats:
+        """Whether (N,) one place of the lamp is seen from each point, 0 or 1; ``turns`` (N,) of 16 places."""
+        towards = self._lights.key + np.float32(self._lights.width) * _BALL[turns]
         facing = np.einsum("ni,ni->n", normals, towards) > 0.0
         lit = facing.astype(np.float32)
         origins = points[facing] + _START * normals[facing]
         lit[facing] = ~self._caster.blocked(origins, towards[facing], 2.0)
         return lit
 
-    def openness(self, points: Floats, normals: Floats, reach: float, rng: np.random.Generator) -> Floats:
-        """Whether (N,) one random cosine-weighted ray from each point gets ``reach`` m far: 0 or 1."""
-        ball = rng.standard_normal(points.shape, np.float32)
-        ball /= np.sqrt(np.einsum("ni,ni->n", ball, ball))[:, None]
-        directions = normals + np.float32(0.98) * ball
+    def openness(self, points: Floats, normals: Floats, turns: NDArray[np.int64], reach: float) -> Floats:
+        """Whether (N,) one ray from each point gets ``reach`` m far, 0 or 1; ``turns`` (N,) of 16 cosine-weighted."""
+        directions = normals + np.float32(0.98) * _BALL[turns]
         blocked = self._caster.blocked(points + _START * normals, directions, reach)
         return (~blocked).astype(np.float32)
 

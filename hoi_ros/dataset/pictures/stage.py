@@ -116,12 +116,14 @@ def table(rng: np.random.Generator, middle: Array, height: float) -> Thing:
     return Thing(Kind.TABLE, shape, table_material(rng), np.eye(3), np.zeros(3)).moved(turn, shift)
 
 
-def clutter(rng: np.random.Generator, others: Sequence[Shape], taken: Array, height: float, count: int) -> list[Thing]:
-    """Up to ``count`` things standing on a table at ``height`` m, none of them over the points ``taken`` (N, 3).
+def clutter(rng: np.random.Generator, others: Sequence[Shape], taken: Array, top: Thing, count: int) -> list[Thing]:
+    """Up to ``count`` things standing on the table ``top``, none of them over the points ``taken`` (N, 3) m.
 
     ``others``: shapes that stand on their z = 0, to choose from beside boxes and round solids.
     """
     middle = taken[:, :2].mean(axis=0)
+    height = float(top.shape.vertices[:, 2].max())
+    room = np.abs((top.shape.vertices - top.shift) @ top.rotation).max(axis=0)[:2]
     blocked = [(point, 0.005) for point in _thinned(taken[:, :2])]
     things: list[Thing] = []
     for _ in range(count):
@@ -132,7 +134,8 @@ def clutter(rng: np.random.Generator, others: Sequence[Shape], taken: Array, hei
         for _ in range(4):
             angle, away = rng.uniform(0.0, 2.0 * np.pi), rng.uniform(NEAR, FAR)
             place = middle + (away + radius + rng.uniform(0.2, 1.0) * reach) * np.array([np.cos(angle), np.sin(angle)])
-            if all(np.linalg.norm(place - other) > radius + room for other, room in blocked):
+            off = np.abs((np.append(place, height) - top.shift) @ top.rotation)[:2] > room - radius
+            if not off.any() and all(np.linalg.norm(place - other) > radius + apart for other, apart in blocked):
                 turn = Rotation.from_euler("z", rng.uniform(0.0, 2.0 * np.pi)).as_matrix()
                 shift = np.append(place, height) - turn @ np.append((low + high)[:2] / 2.0, low[2])
                 material = random_material(rng, int(shape.parts.max()) + 1, float(high[2] - low[2]))
