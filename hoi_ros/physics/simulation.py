@@ -22,13 +22,14 @@ from hoi_ros.physics.hand_body import HandBody
 from hoi_ros.scene.object_model import ObjectModel
 from hoi_ros.types import Array, HandBatch
 
-
 GRAVITY = 9.81  # m/s2
 TIMESTEP = 0.004  # s
 TORQUE = 0.5  # Nm, at most, of each servo
 STIFFNESS = 3.0  # Nm/rad of the servos
 _DAMPING = 0.06  # Nm s/rad, about critical with the armature
 _ARMATURE = 3e-4  # kg m2
+_SIDEWAYS = 300.0  # N/m, what holds a pushing wrist across its path
+_ARM_DAMPING = 20.0  # N s/m
 _CONTACT = (0.01, 1.0)  # s, time constant and damping ratio of contacts
 _TORSION = 0.005  # m, radius of a contact's patch: friction against spinning
 
@@ -65,7 +66,8 @@ class Build:
     fingers: bool = True
     sliding: bool = False
     free: bool = True
-    eroded: float = 0.0  # m
+    eroded: float = 0.0  # m off the hand's skin
+    mass: float = 0.1  # kg of the object, with the inertia of its solid
     timestep: float = TIMESTEP
 
 
@@ -79,7 +81,7 @@ class Simulation:
         self.build, self._obj = build, obj
         self.limits = Limits(hand.kinematics)
         self._body = HandBody(hand, betas, build.eroded)
-        self._wrist = self._body.rest_joints[0]
+        self.rest_wrist = self._body.rest_joints[0]
         self.model = self._spec().compile()
         self.data = mujoco.MjData(self.model)
         self.hand_bodies = np.array([self.model.body(f"hand{joint}").id for joint in range(16)])
@@ -90,15 +92,6 @@ class Simulation:
         if build.free:
             start = self.model.jnt("object").qposadr[0]
             self._object_qpos = slice(start, start + 7)
-
-    def load(self, mass: float, friction: float) -> None:
-        """Set the object's mass, kg, with the inertia of its solid, and the friction of all contacts."""
-        body, scale = self.object_body, mass / self.model.body_mass[self.object_body]
-        if scale != 1.0:
-            self.model.body_mass[body] *= scale
-            self.model.body_inertia[body] *= scale
-            mujoco.mj_setConst(self.model, self.data)
-        self.model.geom_friction[:, 0] = friction
 
     def pose(
         self, grasp: HandBatch, row: int, shift: Array = _ZERO, turn: Array = _ZERO, angles: Array | None = None
@@ -114,7 +107,7 @@ class Simulation:
         model.body_quat[self.hand_bodies[1:]] = _wxyz(local)
         if self.build.fingers:
             self._set_hinges(hand_pose, jacobian)
-        wrist, orient = self._wrist + grasp.transl[row], rotations.exp(grasp.global_orient[row])
+        wrist, orient = self.rest_wrist + grasp.transl[row], rotations.exp(grasp.global_orient[row])
         if self.build.sliding:
             model.body_pos[self.hand_bodies[0]], model.body_quat[self.hand_bodies[0]] = wrist, _wxyz(orient)
         else:
@@ -137,6 +130,16 @@ class Simulation:
         """Aim the servos so far beyond where the fingers were posed that they start with ``torques`` (26,) Nm."""
         self.data.ctrl[:] = torques / STIFFNESS
 
+    def slide_along(self, direction: Array) -> None:
+        """Let the wrist go along ``direction`` (3,) unit, and hold it by springs across."""
+        sideways = Rotation.align_vectors([direction], [[1.0, 0.0, 0.0]])[0].as_matrix()
+        self.model.jnt_axis[:3] = sideways.T @ self.data.xmat[self.hand_bodies[0]].reshape(3, 3)
+        mujoco.mj_forward(self.model, self.data)
+
+    def push(self, force: Array) -> None:
+        """Push the wrist with ``force`` (3,) N from now on."""
+        self.data.xfrc_applied[self.hand_bodies[0], :3] = force
+
     def levers(self, contacts: Contacts) -> Array:
         """How each hinge moves each contact's place on the hand: (K, 26, 3) m/rad."""
         hinges = slice(self._fingers, self._fingers + self.limits.size)
@@ -157,6 +160,10 @@ class Simulation:
     def pull(self, force: Array) -> None:
         """Pull at the object's centre of mass with ``force`` (3,) N from now on."""
         self.data.xfrc_applied[self.object_body, :3] = force
+
+    def steps(self, duration: float) -> int:
+        """Number of steps in ``duration`` s."""
+        return round(duration / self.build.timestep)
 
     def step(self, count: int) -> None:
         """Simulate ``count`` steps."""
@@ -197,6 +204,16 @@ class Simulation:
             geoms[rows, np.where(second, 1, 0)] - self._first_piece,
         )
 
+    def contact_forces(self) -> Array:
+        """Force (K, 3) N of the hand on the object at each of ``contacts()``."""
+        data = self.data
+        forces, wrench = np.empty((data.ncon, 3)), np.empty(6)
+        second = self.model.geom_bodyid[data.contact.geom[:, 1]] == self.object_body
+        for number in range(data.ncon):
+            mujoco.mj_contactForce(self.model, data, number, wrench)
+            forces[number] = wrench[:3] @ data.contact.frame[number].reshape(3, 3)
+        return forces * np.where(second, 1.0, -1.0)[:, None]
+
     def hand_pose(self) -> tuple[Array, Array]:
         """Rotations (16, 3, 3), the wrist's global and the fingers' local, and the wrist's position (3,) m, now."""
         world = self.data.xmat[self.hand_bodies].reshape(16, 3, 3)
@@ -219,7 +236,13 @@ class Simulation:
         root = spec.worldbody.add_body(name="hand0", mocap=not self.build.sliding)
         if self.build.sliding:
             for axis in range(3):
-                root.add_joint(name=f"slide{axis}", type=mujoco.mjtJoint.mjJNT_SLIDE, axis=np.eye(3)[axis])
+                root.add_joint(
+                    name=f"slide{axis}",
+                    type=mujoco.mjtJoint.mjJNT_SLIDE,
+                    axis=np.eye(3)[axis],
+                    stiffness=_SIDEWAYS if axis else 0.0,
+                    damping=_ARM_DAMPING,
+                )
         links = [root]
         for joint in range(1, 16):
             parent = int(PARENTS[joint])
@@ -246,8 +269,8 @@ class Simulation:
         if self.build.free:
             body.add_freejoint(name="object")
             solid = trimesh.Trimesh(self._obj.vertices, self._obj.faces, process=False)
-            body.explicitinertial, body.mass = True, 1.0
-            inertia = solid.moment_inertia / solid.mass
+            body.explicitinertial, body.mass = True, self.build.mass
+            inertia = self.build.mass * solid.moment_inertia / solid.mass
             body.ipos = solid.center_mass
             body.fullinertia = [*np.diag(inertia), inertia[0, 1], inertia[0, 2], inertia[1, 2]]
         for number, piece in enumerate(self._obj.pieces):

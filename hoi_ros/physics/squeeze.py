@@ -9,43 +9,57 @@ from hoi_ros.physics.simulation import Contacts, Simulation
 from hoi_ros.types import Array
 
 WITHIN = 0.004  # m, skin that near to the object takes part
-TOTAL = 8.0  # N, sum of the normal forces
+TOTAL = 16.0  # N, sum of the normal forces
 TORQUE = 0.3  # Nm, at most in any joint
 _EDGES = 6  # of the pyramid that stands for the friction cone
+_EXACT = 10.0  # weight of the sum of forces
 _SPREAD = 0.1  # weight of small forces against balance: shares the load among the contacts
 
 
 def squeeze(simulation: Simulation, friction: float) -> Array:
-    """Torques (26,) Nm of the fingers on what is near them.
+    """Torques (26,) Nm of the fingers on what is near them; zero where no skin is near.
 
-    The contact forces are those non-negative ones inside the friction cones that leave the least wrench on the object
-    and are shared most evenly, found by least squares; the torques hold them (tau = J^T f). The palm gives way to
-    nothing, so its forces come for free. Zero where no finger is near.
+    The contact forces add up to TOTAL newtons in their normal parts, lie inside the friction cones, and leave as
+    little wrench on the object as they can, shared among the contacts; the torques hold them (tau = J^T f). The palm
+    gives way to nothing, so its forces come for free.
     """
     contacts = simulation.contacts(WITHIN)
-    torques = np.zeros(simulation.model.nu)
     if not len(contacts.points):
-        return torques
-    forces = balanced_forces(contacts, simulation.object_pose()[0], friction)
-    torques = np.einsum("ki,kdi->d", forces, simulation.levers(contacts))
-    return torques * min(1.0, TORQUE / max(float(np.abs(torques).max()), 1e-9))
+        return np.zeros(simulation.limits.size)
+    edges = _cone_edges(contacts, friction)
+    arms = contacts.points - simulation.object_pose()[0]
+    moments = np.cross(arms[:, None], edges) / np.linalg.norm(arms, axis=1).max()
+    count = edges.shape[0] * _EDGES
+    wrench = np.concatenate([edges, moments], axis=2).reshape(-1, 6).T
+    rows = np.concatenate([wrench, _SPREAD * np.eye(count), _EXACT * np.ones((1, count))])
+    shares = nnls(rows, np.append(np.zeros(6 + count), _EXACT))[0]
+    return _torques(simulation, contacts, TOTAL * shares.reshape(-1, _EDGES, 1) * edges)
 
 
-def balanced_forces(contacts: Contacts, centre: Array, friction: float) -> Array:
-    """Forces (K, 3) N of the hand on the object, TOTAL newtons in their normal parts, as near to balance as can be."""
+def pushing_torques(simulation: Simulation, force: Array, friction: float) -> Array:
+    """Torques (26,) Nm of the fingers that carry ``force`` (3,) N to the object through what is near it."""
+    contacts = simulation.contacts(WITHIN)
+    if not len(contacts.points):
+        return np.zeros(simulation.limits.size)
+    edges = _cone_edges(contacts, friction)
+    count = edges.shape[0] * _EDGES
+    rows = np.concatenate([edges.reshape(-1, 3).T, _SPREAD * np.eye(count)])
+    shares = nnls(rows, np.concatenate([force, np.zeros(count)]))[0]
+    return _torques(simulation, contacts, shares.reshape(-1, _EDGES, 1) * edges)
+
+
+def _cone_edges(contacts: Contacts, friction: float) -> Array:
+    """Edges (K, E, 3) of pyramids inside the friction cones of forces on the object, normal parts 1."""
     inwards = -contacts.normals
     side = np.cross(inwards, np.where(np.abs(inwards[:, :1]) < 0.9, [[1.0, 0, 0]], [[0, 1.0, 0]]))
     side /= np.linalg.norm(side, axis=1, keepdims=True)
-    turn = 2.0 * np.pi * np.arange(_EDGES) / _EDGES
-    tangents = (
-        np.cos(turn)[:, None] * side[:, None] + np.sin(turn)[:, None] * np.cross(inwards, side)[:, None]
-    )  # (K, E, 3)
-    edges = (inwards[:, None] + friction * tangents).reshape(-1, 3)
-    arms = np.repeat(contacts.points - centre, _EDGES, axis=0)
-    size = np.linalg.norm(contacts.points - centre, axis=1).max() + 1e-6
-    wrench = np.concatenate([edges.T, np.cross(arms, edges).T / size])
-    count = edges.shape[0]
-    rows = np.concatenate([wrench, _SPREAD * np.eye(count), 10.0 * np.ones((1, count))])
-    aim = np.concatenate([np.zeros(6 + count), [10.0]])
-    shares = nnls(rows, aim)[0]
-    return TOTAL * (shares[:, None] * edges).reshape(-1, _EDGES, 3).sum(axis=1)
+    other = np.cross(inwards, side)
+    turn = 2.0 * np.pi * np.arange(_EDGES)[:, None] / _EDGES
+    edges: Array = inwards[:, None] + friction * (np.cos(turn) * side[:, None] + np.sin(turn) * other[:, None])
+    return edges
+
+
+def _torques(simulation: Simulation, contacts: Contacts, forces: Array) -> Array:
+    """What holds ``forces`` (K, E, 3) N, all scaled down where a joint cannot."""
+    torques = np.einsum("kei,kdi->d", forces, simulation.levers(contacts))
+    return torques * min(1.0, TORQUE / max(float(np.abs(torques).max()), 1e-9))

@@ -1,0 +1,103 @@
+"""Does a hand push a part, as pressing, supporting and levering need? The object does not give way.
+
+The wrist slides along the use's force, pushed with 5 N, held sideways by a spring as a compliant arm would, and does
+not turn. The fingers are stiffened for that force. The part is pushed where it carries the force, without the touching
+skin sliding over it, the hand giving way, or hand and object running into each other.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hoi_ros.physics.simulation import Simulation
+from hoi_ros.physics.squeeze import pushing_torques
+from hoi_ros.types import Array, HandBatch
+
+FORCE = 5.0  # N
+CARRIED = 0.8  # of the force, at least, by the part
+SLIP = 0.005  # m, at most, of the touching skin along the surface
+ADVANCE = 0.02  # m, at most, of the wrist until the hand stands
+DEPTH = 0.003  # m, at most, of hand in object while pushing
+
+_APPROACH, _RISE, _PUSH = 0.2, 0.2, 0.3  # s
+_TOUCH = 0.2  # of the force while the hand comes to the part
+
+
+@dataclass(frozen=True)
+class Pushed:
+    """Outcome of a push."""
+
+    pushed: NDArray[np.bool_]  # (N,)
+    force: Array  # (N,) N along the push on the part
+    slip: Array  # (N,) m
+    advance: Array  # (N,) m of the wrist along the push
+    depth: Array  # (N,) m
+    reason: tuple[str, ...]  # (N,) "pushed", or why not: "missed", "slipped", "gave way" or "penetrates"
+
+
+def push(
+    simulation: Simulation, hands: HandBatch, direction: Array, pieces: NDArray[np.int64], friction: float
+) -> Pushed:
+    """Push with each hand along ``direction`` (3,) unit; ``pieces`` are those of the part."""
+    outcomes = [_push(simulation, hands, row, direction, pieces, friction) for row in range(len(hands))]
+    force, slip, advance, depth = np.array(outcomes, dtype=np.float64).reshape(-1, 4).T
+    reasons = np.select(
+        [force < CARRIED * FORCE, slip > SLIP, advance > ADVANCE, depth > DEPTH],
+        ["missed", "slipped", "gave way", "penetrates"],
+        "pushed",
+    )
+    return Pushed(reasons == "pushed", force, slip, advance, depth, tuple(reasons.tolist()))
+
+
+def _push(
+    simulation: Simulation, hands: HandBatch, row: int, direction: Array, pieces: NDArray[np.int64], friction: float
+) -> tuple[float, float, float, float]:
+    """Force on the part, slip, advance and depth."""
+    simulation.pose(hands, row)
+    start = simulation.hand_pose()[1]
+    simulation.slide_along(direction)
+    torques = pushing_torques(simulation, FORCE * direction, friction)
+    simulation.squeeze(_TOUCH * torques)
+    simulation.push(_TOUCH * FORCE * direction)
+    simulation.step(simulation.steps(_APPROACH))
+    touched = _Touch(simulation, pieces)
+    steps = simulation.steps(_RISE)
+    for step in range(steps):
+        share = _TOUCH + (1.0 - _TOUCH) * (step + 1) / steps
+        simulation.squeeze(share * torques)
+        simulation.push(share * FORCE * direction)
+        simulation.step(1)
+    simulation.step(simulation.steps(_PUSH))
+    contacts, forces = simulation.contacts(), simulation.contact_forces()
+    force = float((forces[np.isin(contacts.pieces, pieces)] @ direction).sum())
+    advance = float((simulation.hand_pose()[1] - start) @ direction)
+    return force, touched.slip(), advance, float(-contacts.distances.min(initial=0.0))
+
+
+class _Touch:
+    """Where the hand touches a part, followed as places on the skin."""
+
+    def __init__(self, simulation: Simulation, pieces: NDArray[np.int64]) -> None:
+        contacts = simulation.contacts()
+        self._simulation = simulation
+        on_part = np.isin(contacts.pieces, pieces)
+        self._points, self._normals = contacts.points[on_part], contacts.normals[on_part]
+        self._bodies = simulation.hand_bodies[contacts.joints[on_part]]
+        rotations, origins = self._frames()
+        self._local = np.einsum("kji,kj->ki", rotations, self._points - origins)
+
+    def slip(self) -> float:
+        """Largest motion along the surface since, m."""
+        if not len(self._points):
+            return 0.0
+        rotations, origins = self._frames()
+        motion = np.einsum("kij,kj->ki", rotations, self._local) + origins - self._points
+        along = motion - self._normals * (motion * self._normals).sum(axis=1, keepdims=True)
+        return float(np.linalg.norm(along, axis=1).max())
+
+    def _frames(self) -> tuple[Array, Array]:
+        data = self._simulation.data
+        return data.xmat[self._bodies].reshape(-1, 3, 3).copy(), data.xpos[self._bodies].copy()
