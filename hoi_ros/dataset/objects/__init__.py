@@ -7,16 +7,24 @@ from zlib import crc32
 
 import numpy as np
 
-from hoi_ros.dataset.objects import bottles, dispensers, mugs, pots
+from hoi_ros.dataset.objects import bags, bottles, cutting, dispensers, faucets, headphones, jugs, keyboards, mugs, pots
 from hoi_ros.refusals import Reason, Refused
 from hoi_ros.scene.object_model import ObjectModel
 
 FAMILIES: dict[str, Callable[[np.random.Generator, str], ObjectModel]] = {
+    "bag": bags.bag,
     "bottle": bottles.bottle,
     "dispenser": dispensers.dispenser,
+    "earphone": headphones.headphones,
+    "faucet": faucets.faucet,
+    "handle-bottle": jugs.handle_bottle,
     "jar": bottles.jar,
+    "keyboard": keyboards.keyboard,
+    "knife": cutting.knife,
+    "laptop": keyboards.laptop,
     "mug": mugs.mug,
     "pot": pots.pot,
+    "scissors": cutting.scissors,
 }
 """Category -> maker of one instance from a random generator and a name."""
 

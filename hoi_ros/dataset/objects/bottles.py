@@ -6,7 +6,6 @@ import numpy as np
 
 from hoi_ros.dataset.objects import grips
 from hoi_ros.dataset.objects.solids import Solid, assemble, circle, loft, profile, stack, superellipse
-from hoi_ros.scene.affordances import Affordance, Use
 from hoi_ros.scene.object_model import ObjectModel
 from hoi_ros.types import Array
 
@@ -73,7 +72,7 @@ def jar(rng: np.random.Generator, name: str) -> ObjectModel:
             ),
         )
         lid = [dome, knob(rng, "lid", rng.uniform(0.009, 0.014)).moved([0.0, 0.0, top + 0.95 * lid_height])]
-        open_it = Use(Affordance.LIFT, "lid", grips.turn(0.025), approach=-grips.UP, cone=1.2, force=grips.UP)
+        open_it = grips.lift_use("lid", grips.fitting(grips.CAP, 0.024))
     else:
         lid = [screw_cap(rng, "lid", lid_radius, lid_height).moved([0.0, 0.0, top])]
         open_it = grips.twist_use("lid", 2.0 * lid_radius, neighbours=("body",))

@@ -20,6 +20,7 @@ from hoi_ros.dataset.objects.solids import (
     superellipse,
     tube,
 )
+from hoi_ros.scene.affordances import Affordance
 from hoi_ros.scene.object_model import ObjectModel
 
 BODIES = {  # knots of height and radius, as shares
@@ -49,7 +50,7 @@ def dispenser(rng: np.random.Generator, name: str) -> ObjectModel:
     post = loft("head", stack(circle(stem, 16), [top - 0.001, top + lift + 0.003]))
     head = [part.moved([0.0, 0.0, top + lift]) for part in _head(rng)]
     uses = (
-        grips.press_use("head", neighbours=("collar",)),
+        grips.push_use(Affordance.PRESS, "head", grips.PUSH, -grips.UP, ("collar",)),
         grips.wrap_use("body", 2.0 * radius * (1.0 + depth) / 2.0),
         grips.twist_use("collar", 2.0 * collar_radius, neighbours=("body", "head")),
     )

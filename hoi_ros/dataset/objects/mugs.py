@@ -18,8 +18,6 @@ from hoi_ros.dataset.objects.solids import (
     superellipse,
     vessel,
 )
-from hoi_ros.hand.grasp_types import GraspType as G
-from hoi_ros.scene.affordances import Affordance, Use
 from hoi_ros.scene.object_model import ObjectModel
 from hoi_ros.types import Array
 
@@ -59,15 +57,7 @@ def mug(rng: np.random.Generator, name: str) -> ObjectModel:
     handle = _handle(HANDLES[handle_shape], outline, at, levels, radii - wall / 2.0)
 
     uses = (
-        Use(
-            Affordance.HANDLE_GRASP,
-            "handle",
-            (G.SMALL_DIAMETER, G.ADDUCTED_THUMB, G.LATERAL, G.MEDIUM_WRAP),
-            axis=grips.UP,
-            approach=-grips.X,
-            cone=1.2,
-            neighbours=("body",),
-        ),
+        grips.handle_use("handle", 2.0 * max(thick, broad), grips.UP, -grips.X, ("body",)),
         grips.wrap_use("body", 2.0 * radius, neighbours=("handle",)),
     )
     dimensions = {"diameter": 2.0 * radius, "handle_gap": gap}

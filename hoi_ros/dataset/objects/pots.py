@@ -19,8 +19,7 @@ from hoi_ros.dataset.objects.solids import (
     superellipse,
     vessel,
 )
-from hoi_ros.hand.grasp_types import GraspType as G
-from hoi_ros.scene.affordances import Affordance, Use
+from hoi_ros.scene.affordances import Affordance
 from hoi_ros.scene.object_model import ObjectModel
 from hoi_ros.types import Array
 
@@ -49,34 +48,21 @@ def pot(rng: np.random.Generator, name: str) -> ObjectModel:
     body = [loft("body", sections)] if lidded else vessel("body", sections, wall, rng.uniform(0.004, 0.007))
 
     level = height * rng.uniform(0.7, 0.85)
-    seat = np.interp(level, levels, radii)
+    seat = float(np.interp(level, levels, radii))
     if saucepan:
         handles, thickness, length = _stick(rng, level, levels, radii - wall / 2.0)
-        grip = Use(Affordance.HANDLE_GRASP, "handle", grips.handle(thickness), axis=grips.X, neighbours=("body",))
+        grip = grips.handle_use("handle", thickness, grips.X, neighbours=("body",))
         dimensions = {"handle_length": length}
     else:
         handles, gap, half = _loops(rng, level, levels, radii - wall / 2.0)
-        types = (G.SMALL_DIAMETER, G.ADDUCTED_THUMB, G.PALMAR_PINCH, G.LATERAL)
-        grip = Use(Affordance.HANDLE_GRASP, "handle", types, axis=grips.Y, neighbours=("body",))
+        grip = grips.handle_use("handle", 0.011, grips.Y, neighbours=("body",))
         dimensions = {"handle_gap": gap, "handle_length": 2.0 * half}
-    push = Use(
-        Affordance.SUPPORT, "body", grips.CARRY, approach=grips.Y, cone=0.6, force=grips.Y, neighbours=("handle",)
-    )
-    uses, lid = [grip, push], []
+    uses = [grip, grips.push_use(Affordance.SUPPORT, "body", grips.FLAT_HAND, grips.Y, ("handle",))]
+    lid: list[Solid] = []
     if lidded:
         knob_radius = rng.uniform(0.013, 0.022)
         lid = _lid(rng, height, radii[-1] * rng.uniform(0.98, 1.03), knob_radius)
-        uses.append(
-            Use(
-                Affordance.LIFT,
-                "knob",
-                grips.turn(2.0 * knob_radius),
-                approach=-grips.UP,
-                cone=1.0,
-                force=grips.UP,
-                neighbours=("lid",),
-            )
-        )
+        uses.append(grips.lift_use("knob", grips.fitting(grips.CAP, 2.0 * knob_radius), neighbours=("lid",)))
     words = (shape, "lidded" if lidded else "open")
     return assemble(name, "pot", [*body, *handles, *lid], uses, {"diameter": 2.0 * seat, **dimensions}, words)
 
