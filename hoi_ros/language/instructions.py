@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
-
 import numpy as np
 
 from hoi_ros.language import lexicon
 from hoi_ros.language.phrasings import PHRASINGS
 from hoi_ros.scene.affordances import Affordance, Use
 from hoi_ros.scene.object_model import ObjectModel
-
-T = TypeVar("T")
 
 _STEEP = 0.7  # cosine to the vertical from which a direction is called up or down
 
@@ -38,7 +34,7 @@ def slots(obj: ObjectModel, use: Use, rng: np.random.Generator) -> dict[str, str
     and ``screwed`` only for caps and lids. Pronouns: ``it``, ``is``, ``this``, ``part_it``, ``held_it``.
     Directions: ``down`` (or up), ``from``, ``under`` and ``rest`` for a hand below. ``intent``: a bare verb phrase.
     """
-    noun = _pick(rng, lexicon.nouns(obj.category))
+    noun = lexicon.pick(rng, lexicon.nouns(obj.category))
     adjectives = _adjectives(obj, rng)
     it, its = ("them", "their") if noun.plural else ("it", "its")
     this = "these" if noun.plural else "this"
@@ -52,7 +48,7 @@ def slots(obj: ObjectModel, use: Use, rng: np.random.Generator) -> dict[str, str
         "it": it,
         "is": "are" if noun.plural else "is",
         "this": this,
-        "intent": str(_pick(rng, intents)) if intents else None,
+        "intent": lexicon.pick(rng, intents) if intents else None,
         **_part_slots(obj, use, rng, f"the {thing}", noun, its),
         **_directions(use),
     }
@@ -115,8 +111,4 @@ def _adjectives(obj: ObjectModel, rng: np.random.Generator) -> tuple[str, ...]:
     """At most one word of size and one of shape, each said in a third of the sentences."""
     kinds = (lexicon.size_words(obj), lexicon.shape_words(obj))
     said = rng.random(2) < 1.0 / 3.0
-    return tuple(_pick(rng, words) for words, say in zip(kinds, said, strict=True) if say and words)
-
-
-def _pick(rng: np.random.Generator, items: tuple[T, ...]) -> T:
-    return items[rng.integers(len(items))]
+    return tuple(lexicon.pick(rng, words) for words, say in zip(kinds, said, strict=True) if say and words)

@@ -7,11 +7,14 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
 from hoi_ros.scene.affordances import Affordance
 from hoi_ros.scene.object_model import ObjectModel
+
+T = TypeVar("T")
 
 _ENTRIES = json.loads(Path(__file__).with_suffix(".json").read_text())
 CATEGORIES: tuple[str, ...] = tuple(_ENTRIES["categories"])
@@ -37,6 +40,10 @@ class Noun:
     word: str
     plural: bool
     counted: str  # what "a" may stand before, after its adjectives
+
+
+OBJECT = Noun("object", False, "object")
+"""What anything may be called."""
 
 
 @dataclass(frozen=True)
@@ -125,6 +132,11 @@ def with_article(phrase: str) -> str:
 def listed(words: Sequence[str]) -> str:
     """An enumeration: "a, b and c"."""
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+
+
+def pick(rng: np.random.Generator, items: Sequence[T]) -> T:
+    """One of ``items``, each as likely."""
+    return items[rng.integers(len(items))]
 
 
 def spaced(name: str) -> str:
