@@ -3,6 +3,7 @@
 from hoi_ros.dataset.pictures.picture import HAND, OBJECT, WHOLE_HAND, WHOLE_OBJECT, Picture, decode, encode
 from hoi_ros.dataset.pictures.rendering import SIZES, render_views
 from hoi_ros.dataset.pictures.shapes import Shape, shape_of
+from hoi_ros.dataset.pictures.sheets import Shown, sheets
 
 __all__ = [
     "HAND",
@@ -12,8 +13,10 @@ __all__ = [
     "WHOLE_OBJECT",
     "Picture",
     "Shape",
+    "Shown",
     "decode",
     "encode",
     "render_views",
     "shape_of",
+    "sheets",
 ]

@@ -51,6 +51,10 @@ class Hits:
     face: NDArray[np.int64]  # (N,) of that shape
     uv: Floats  # (N, 2) barycentric
 
+    def chosen(self, at: NDArray[np.int64]) -> Hits:
+        """The hits numbered ``at``."""
+        return Hits(self.depth[at], self.surface[at], self.face[at], self.uv[at])
+
 
 class Caster:
     """Ray casting among shapes in the camera frame, on the calling thread alone."""

@@ -223,7 +223,7 @@ def _shaded(
     """
     width, height = size
     known = np.flatnonzero(hits.surface >= 0)
-    found = _chosen(hits, known)
+    found = hits.chosen(known)
     points = rays[known] * found.depth[:, None]
     normals, colours, gloss = shader.surfaces(found, points)
     lit, openness = np.ones((2, len(grid)), dtype=np.float32)
@@ -242,7 +242,7 @@ def _shaded(
     owner = np.repeat(edges, len(_SUBPIXELS))
     samples = behind[owner]
     at = np.flatnonzero(fine_hits.surface >= 0)
-    found, points = _chosen(fine_hits, at), fine_rays[at] * fine_hits.depth[at][:, None]
+    found, points = fine_hits.chosen(at), fine_rays[at] * fine_hits.depth[at][:, None]
     normals, colours, gloss = shader.surfaces(found, points)
     samples[at] = shader.light(normals, colours, gloss, points, lit[owner[at]], openness[owner[at]])
     picture[edges] = samples.reshape(len(edges), len(_SUBPIXELS), 3).mean(axis=1)
@@ -252,10 +252,6 @@ def _shaded(
 def _smoothed(values: Floats) -> Floats:
     """Means (H * W,) of two blocks of 4 x 4 pixels, one over the other."""
     return cv2.blur(cv2.blur(values, (4, 4)), (4, 4), anchor=(1, 1)).ravel()
-
-
-def _chosen(hits: Hits, at: NDArray[np.int64]) -> Hits:
-    return Hits(hits.depth[at], hits.surface[at], hits.face[at], hits.uv[at])
 
 
 def _outline(hits: Hits, size: tuple[int, int]) -> NDArray[np.int64]:
