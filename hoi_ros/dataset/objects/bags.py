@@ -33,7 +33,8 @@ def bag(rng: np.random.Generator, name: str) -> ObjectModel:
     """A bag standing with its broad side towards y; the straps run along x."""
     style = str(rng.choice(STYLES))
     width, depth, height, body = _body(rng, style)
-    broad, thick = rng.uniform(0.005, 0.012), rng.uniform(0.0035, 0.0065)  # halves
+    thick = rng.uniform(0.004, 0.008) if style == "tote" else rng.uniform(0.006, 0.011)  # half
+    broad = thick * rng.uniform(1.0, 1.6)
     rise = rng.uniform(0.065, 0.13) if style in ("tote", "handbag") else rng.uniform(0.045, 0.06)
     half = min(rng.uniform(0.06, 0.09), 0.42 * width)
     corner = np.array(ARCHES[str(rng.choice(list(ARCHES)))]) * [half, rise]
@@ -49,9 +50,11 @@ def bag(rng: np.random.Generator, name: str) -> ObjectModel:
     solids = [*body, *straps]
     grip = 2.0 * max(broad, thick)
     uses = (
-        grips.handle_use("handle", grip, grips.X, -grips.UP),
-        grips.lift_use("handle", grips.fitting(grips.BAR, grip), axis=grips.X),
-        Use(Affordance.PULL, "handle", grips.fitting(grips.BAR, grip), axis=grips.X, force=grips.X),
+        grips.handle_use("handle", grip, grips.X, -grips.UP, ("body",)),
+        grips.lift_use("handle", grips.fitting(grips.BAR, grip), axis=grips.X, neighbours=("body",)),
+        Use(
+            Affordance.PULL, "handle", grips.fitting(grips.BAR, grip), axis=grips.X, force=grips.X, neighbours=("body",)
+        ),
         grips.push_use(Affordance.SUPPORT, "body", grips.FLAT_HAND, grips.Y),
     )
     dimensions = {"handle_gap": rise - thick, "handle_length": 2.0 * half}

@@ -34,10 +34,10 @@ def bottle(rng: np.random.Generator, name: str) -> ObjectModel:
     shares = np.clip(profile(*BOTTLES[shape], levels) * (1.0 + rng.normal(0.0, 0.04)), 0.0, 1.0)
     outline = superellipse(1.0, 1.0, rng.uniform(3.0, 5.0), 40) if shape == "square" else circle(1.0, 40)
     body = loft("body", stack(outline, levels * height, radius * shares))
-    neck_radius = radius * shares[-1]
+    neck_radius = max(radius * shares[-1], 0.0115)
     neck = rng.uniform(0.006, 0.016)
     collar = loft("body", stack(circle(neck_radius, 32), [height - 0.002, height + neck]))
-    cap_radius, cap_height = neck_radius + rng.uniform(0.001, 0.004), rng.uniform(0.013, 0.028)
+    cap_radius, cap_height = neck_radius + rng.uniform(0.001, 0.004), rng.uniform(0.016, 0.032)
     cap = screw_cap(rng, "cap", cap_radius, cap_height).moved([0.0, 0.0, height + neck - 0.001])
     uses = (grips.wrap_use("body", 2.0 * radius), grips.twist_use("cap", 2.0 * cap_radius, neighbours=("body",)))
     dimensions = {"diameter": 2.0 * radius, "cap_diameter": 2.0 * cap_radius}

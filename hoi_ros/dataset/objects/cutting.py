@@ -1,4 +1,4 @@
-"""Knives and scissors, lying."""
+"""Knives and scissors, flat in the plane z = 0."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def knife(rng: np.random.Generator, name: str) -> ObjectModel:
     solids = [handle, blade, *_guard(rng, thick, high, level)]
     uses = (grips.handle_use("handle", 0.5 * (thick + high), grips.X),)
     dimensions = {"handle_length": long, "blade_length": length}
-    return assemble(name, "knife", solids, uses, dimensions, (kind,))
+    return assemble(name, "knife", solids, uses, dimensions, (kind,), stands=False)
 
 
 def _guard(rng: np.random.Generator, thick: float, high: float, level: float) -> list[Solid]:
@@ -83,10 +83,10 @@ def _guard(rng: np.random.Generator, thick: float, high: float, level: float) ->
 def scissors(rng: np.random.Generator, name: str) -> ObjectModel:
     """Scissors lying flat, their tips towards +x, a little open."""
     length, depth, thin = rng.uniform(0.075, 0.12), rng.uniform(0.013, 0.019), rng.uniform(0.0016, 0.0024)
-    opening = rng.uniform(0.03, 0.22)
-    reach = rng.uniform(0.05, 0.07)  # from the pivot to the middle of the rings
-    thick, broad = rng.uniform(0.004, 0.0055), rng.uniform(0.0035, 0.005)  # halves of a ring's bar
-    offset = np.array([1.0, rng.uniform(1.0, 1.5)])  # the lower ring may be longer
+    opening = rng.uniform(0.02, 0.16)
+    reach = rng.uniform(0.048, 0.07)  # from the pivot to the middle of the rings
+    thick, broad = rng.uniform(0.004, 0.0065), rng.uniform(0.0035, 0.0065)  # halves of a ring's bar
+    offset = np.array([1.0, rng.choice([1.0, rng.uniform(1.2, 1.8)])])  # the lower ring may be longer
     halves: list[Solid] = []
     for side, stretch in zip((1.0, -1.0), offset, strict=True):
         half = _half(rng, length, depth, thin, reach, thick, broad, stretch)
@@ -96,7 +96,7 @@ def scissors(rng: np.random.Generator, name: str) -> ObjectModel:
     types = (G.DISTAL_TYPE, G.PARALLEL_EXTENSION, G.LATERAL, G.PALMAR_PINCH, G.LIGHT_TOOL)
     uses = (Use(Affordance.HANDLE_GRASP, "handle", types, axis=grips.X, neighbours=("blade",)),)
     dimensions = {"blade_length": length}
-    return assemble(name, "scissors", [*halves, screw], uses, dimensions)
+    return assemble(name, "scissors", [*halves, screw], uses, dimensions, stands=False)
 
 
 def _half(

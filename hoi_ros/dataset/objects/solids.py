@@ -237,15 +237,18 @@ def assemble(
     uses: Sequence[Use],
     dimensions: Mapping[str, float] | None = None,
     adjectives: Sequence[str] = (),
+    stands: bool = True,
 ) -> ObjectModel:
     """Unite ``solids`` to one object standing on z = 0, centred on x = y = 0. Parts are numbered as they come.
 
-    "height", "width" (x) and "depth" (y) are added to ``dimensions``.
+    What does not stand (``stands`` False: tools, which are picked up before they are used) is centred in z too: no plane
+    bounds the free space around it. "height", "width" (x) and "depth" (y) are added to ``dimensions``.
     Raises Refused(PARAMETER) if the solids do not make one closed surface, or a use names no part of it.
     """
     points = np.concatenate([piece for solid in solids for piece in solid.pieces])
     low, high = points.min(0), points.max(0)
-    origin = np.array([(low[0] + high[0]) / 2.0, (low[1] + high[1]) / 2.0, low[2]])
+    middle = (low + high) / 2.0
+    origin = np.array([middle[0], middle[1], low[2] if stands else middle[2]])
     part_names = tuple(dict.fromkeys(solid.part for solid in solids))
     pieces, parts = [], []
     for number, part in enumerate(part_names):
