@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from hoi_ros.cli.console import Json, Out, finish, note
+from hoi_ros.cli.console import Json, Out, finish, note, progress
 
 if TYPE_CHECKING:
     from hoi_ros.dataset.engine import Watcher
@@ -70,6 +70,24 @@ def inspect(
         dataset.verify()
     summary = look(dataset, out, note)
     finish(summary | {"out": str(out)}, as_json, *_inspect_lines(summary), f"files: {out}/")
+
+
+@data.command()
+def retest(
+    folder: Annotated[Path, typer.Argument(help="A dataset.")],
+    count: Annotated[int, typer.Option(min=1, help="Grasps to draw.")] = 200,
+    seed: Annotated[int, typer.Option(min=0, help="Of the draw and of the tests' perturbations.")] = 1,
+    as_json: Json = False,
+) -> None:
+    """Test accepted grasps afresh: another seed, less friction, and the fixed-hand test with its controls."""
+    from hoi_ros.dataset.reader import Dataset
+    from hoi_ros.dataset.retest import retest as run
+
+    dataset = Dataset(folder)
+    with progress("testing again", count) as advance:
+        shares = run(dataset, count, seed, advance)
+    lines = [f"{test}: {share:.1%}" for test, share in shares.items() if test != "grasps"]
+    finish(shares, as_json, f"{shares['grasps']} grasps", *lines)
 
 
 @contextmanager
