@@ -12,7 +12,12 @@ import typer
 from hoi_ros.cli.console import Json, finish, progress
 from hoi_ros.refusals import Reason, Refused
 
-BENCHMARKS = ("retargeting", "inverse_kinematics", "pipeline", "ycb_grasps")  # modules of hoi_ros.benchmarks, each with run(data=...)
+BENCHMARKS = (
+    "retargeting",
+    "inverse_kinematics",
+    "pipeline",
+    "ycb_grasps",
+)  # modules of hoi_ros.benchmarks, each with run(data=...)
 
 
 def benchmark(
