@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial.transform import Rotation
 
+from hoi_ros.physics.human_hand import HumanHand
 from hoi_ros.physics.simulation import GRAVITY, Simulation
 from hoi_ros.physics.squeeze import squeeze
 from hoi_ros.types import Array, HandBatch
@@ -42,84 +43,80 @@ class Held:
     reason: tuple[str, ...]  # (N,) "held", or why not: "settle", "moved", "turned" or "lost"
 
 
-def settle(simulation: Simulation, hands: HandBatch, friction: float, seed: int | None) -> Settled:
+def settle(hand: HumanHand, grasps: HandBatch, friction: float, seed: int | None) -> Settled:
     """Close each hand on the object where nothing weighs."""
-    count = len(hands)
+    count = len(grasps)
     moved, turned, kept = np.empty(count), np.empty(count), np.zeros(count, dtype=bool)
     orient, pose, transl = np.empty((count, 3)), np.empty((count, 45)), np.empty((count, 3))
     for row in range(count):
-        moved[row], turned[row], kept[row] = _close(simulation, hands, row, friction, seed)
-        orient[row], pose[row], transl[row] = _hand_on_object(simulation)
-    return Settled(moved, turned, kept, HandBatch(orient, pose, hands.betas, transl))
+        place(hand, grasps, row, seed)
+        moved[row], turned[row], kept[row] = _close(hand, friction)
+        orient[row], pose[row], transl[row] = hand.hand_on_object()
+    return Settled(moved, turned, kept, HandBatch(orient, pose, grasps.betas, transl))
 
 
-def six_directions(simulation: Simulation, hands: HandBatch, friction: float, seed: int | None) -> Held:
-    """Close each hand, then pull at the object with its weight in each direction; stops at the first failure."""
-    displacement, rotation = np.full((len(hands), 6), np.nan), np.full((len(hands), 6), np.nan)
+def six_directions(simulation: Simulation, count: int, put: Callable[[int], None], friction: float) -> Held:
+    """Close each hand, then pull at the object with its weight in each direction; stops at the first failure.
+
+    ``put`` poses the hand of a row, and the object.
+    """
+    displacement, rotation = np.full((count, 6), np.nan), np.full((count, 6), np.nan)
     reasons = []
-    for row in range(len(hands)):
-        kept = _close(simulation, hands, row, friction, seed)[2]
+    for row in range(count):
+        put(row)
+        kept = _close(simulation, friction)[2]
         reasons.append(_pull(simulation, displacement[row], rotation[row]) if kept else "settle")
     return Held(np.array([reason == "held" for reason in reasons]), displacement, rotation, tuple(reasons))
 
 
-def displacement(simulation: Simulation, hands: HandBatch, row: int, gravity: Array) -> float:
+def displacement(simulation: Simulation, gravity: Array) -> float:
     """How far the object's centre of mass moves in 35 steps under ``gravity`` (3,) unit, at most 0.1 m (SD)."""
-    simulation.pose(hands, row)
-    simulation.pull(simulation.build.mass * GRAVITY * gravity)
+    simulation.pull(_weight(simulation) * gravity)
     simulation.step(_SD_STEPS)
     moved = simulation.motion()[0]
     return min(moved, _SD_FAILED) if np.isfinite(moved) else _SD_FAILED
 
 
-def _close(
-    simulation: Simulation, hands: HandBatch, row: int, friction: float, seed: int | None
-) -> tuple[float, float, bool]:
-    """Pose, squeeze and settle: how far the object moved (m) and turned (rad), and whether it is kept."""
-    _place(simulation, hands, row, seed)
-    if simulation.build.fingers:
-        torques, steps = squeeze(simulation, friction), simulation.steps(_CLOSING)
-        for step in range(steps):
-            simulation.squeeze(torques * (step + 1) / steps)
-            simulation.step(1)
-    simulation.step(simulation.steps(_SETTLING))
-    moved, turned = simulation.motion()
-    return moved, turned, moved <= FARTHEST and turned <= TURNED and simulation.data.ncon > 0
-
-
-def _place(simulation: Simulation, hands: HandBatch, row: int, seed: int | None) -> None:
+def place(hand: HumanHand, grasps: HandBatch, row: int, seed: int | None) -> None:
     """Pose hand and object, perturbed where there is a seed."""
     if seed is None:
-        simulation.pose(hands, row)
+        hand.pose(grasps, row)
         return
     rng = np.random.default_rng([seed, row])
-    place, turn, angle = _PERTURBED
-    shift, rotation = rng.normal(size=(2, 3)) * np.array([[place], [turn]]) / np.sqrt(3.0)
-    simulation.pose(hands, row, shift, rotation, angle * rng.normal(size=simulation.limits.size))
+    moved, turned, bent = _PERTURBED
+    shift, turn = rng.normal(size=(2, 3)) * np.array([[moved], [turned]]) / np.sqrt(3.0)
+    hand.pose(grasps, row, shift, turn, bent * rng.normal(size=hand.limits.size))
+
+
+def _close(simulation: Simulation, friction: float) -> tuple[float, float, bool]:
+    """Squeeze and settle: how far the object moved (m) and turned (rad), and whether it is kept."""
+    torques, steps = squeeze(simulation, friction), simulation.steps(_CLOSING)
+    for step in range(steps):
+        simulation.squeeze(torques * (step + 1) / steps)
+        simulation.step(1)
+    simulation.run(_SETTLING)
+    moved, turned = simulation.motion()
+    return moved, turned, moved <= FARTHEST and turned <= TURNED and simulation.touching()
 
 
 def _pull(simulation: Simulation, displacement: Array, rotation: Array) -> str:
     """Pull in each direction from the settled state; fills the rows, and says how it ended."""
-    start, weight = simulation.state(), simulation.build.mass * GRAVITY
+    start = simulation.state()
     for number, direction in enumerate(DIRECTIONS):
         simulation.restore(start)
-        simulation.pull(weight * direction)
+        simulation.pull(_weight(simulation) * direction)
         for _ in range(round(_PULLING / _WATCHED)):
-            simulation.step(simulation.steps(_WATCHED))
+            simulation.run(_WATCHED)
             displacement[number], rotation[number] = simulation.motion()
             if displacement[number] > FARTHEST:
                 return "moved"
             if rotation[number] > TURNED:
                 return "turned"
-        if simulation.data.ncon == 0:
+        if not simulation.touching():
             return "lost"
     return "held"
 
 
-def _hand_on_object(simulation: Simulation) -> tuple[Array, Array, Array]:
-    """MANO's root orientation (3,), finger pose (45,) and translation (3,) m of the hand now, in the object's frame."""
-    local, wrist = simulation.hand_pose()
-    origin, turn = simulation.object_frame()
-    vectors = Rotation.from_matrix(np.concatenate([turn.T @ local[:1], local[1:]])).as_rotvec()
-    pose = simulation.limits.clamp(vectors[1:].reshape(45))
-    return vectors[0], pose, turn.T @ (wrist - origin) - simulation.rest_wrist
+def _weight(simulation: Simulation) -> float:
+    """N."""
+    return GRAVITY * float(simulation.model.body_mass[simulation.object_body])

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from hoi_ros.physics.simulation import Simulation
+from hoi_ros.physics.human_hand import HumanHand
 from hoi_ros.physics.squeeze import pushing_torques
 from hoi_ros.types import Array, HandBatch
 
@@ -38,11 +38,9 @@ class Pushed:
     reason: tuple[str, ...]  # (N,) "pushed", or why not: "missed", "slipped", "gave way" or "penetrates"
 
 
-def push(
-    simulation: Simulation, hands: HandBatch, direction: Array, pieces: NDArray[np.int64], friction: float
-) -> Pushed:
+def push(hand: HumanHand, grasps: HandBatch, direction: Array, pieces: NDArray[np.int64], friction: float) -> Pushed:
     """Push with each hand along ``direction`` (3,) unit; ``pieces`` are those of the part."""
-    outcomes = [_push(simulation, hands, row, direction, pieces, friction) for row in range(len(hands))]
+    outcomes = [_push(hand, grasps, row, direction, pieces, friction) for row in range(len(grasps))]
     force, slip, advance, depth = np.array(outcomes, dtype=np.float64).reshape(-1, 4).T
     reasons = np.select(
         [force < CARRIED * FORCE, slip > SLIP, advance > ADVANCE, depth > DEPTH],
@@ -53,39 +51,39 @@ def push(
 
 
 def _push(
-    simulation: Simulation, hands: HandBatch, row: int, direction: Array, pieces: NDArray[np.int64], friction: float
+    hand: HumanHand, grasps: HandBatch, row: int, direction: Array, pieces: NDArray[np.int64], friction: float
 ) -> tuple[float, float, float, float]:
     """Force on the part, slip, advance and depth."""
-    simulation.pose(hands, row)
-    start = simulation.hand_pose()[1]
-    simulation.slide_along(direction)
-    torques = pushing_torques(simulation, FORCE * direction, friction)
-    simulation.squeeze(_TOUCH * torques)
-    simulation.push(_TOUCH * FORCE * direction)
-    simulation.step(simulation.steps(_APPROACH))
-    touched = _Touch(simulation, pieces)
-    steps = simulation.steps(_RISE)
+    hand.pose(grasps, row)
+    start = hand.wrist()
+    hand.slide_along(direction)
+    torques = pushing_torques(hand, FORCE * direction, friction)
+    hand.squeeze(_TOUCH * torques)
+    hand.push(_TOUCH * FORCE * direction)
+    hand.run(_APPROACH)
+    touched = _Touch(hand, pieces)
+    steps = hand.steps(_RISE)
     for step in range(steps):
         share = _TOUCH + (1.0 - _TOUCH) * (step + 1) / steps
-        simulation.squeeze(share * torques)
-        simulation.push(share * FORCE * direction)
-        simulation.step(1)
-    simulation.step(simulation.steps(_PUSH))
-    contacts, forces = simulation.contacts(), simulation.contact_forces()
+        hand.squeeze(share * torques)
+        hand.push(share * FORCE * direction)
+        hand.step(1)
+    hand.run(_PUSH)
+    contacts, forces = hand.contacts(), hand.contact_forces()
     force = float((forces[np.isin(contacts.pieces, pieces)] @ direction).sum())
-    advance = float((simulation.hand_pose()[1] - start) @ direction)
+    advance = float((hand.wrist() - start) @ direction)
     return force, touched.slip(), advance, float(-contacts.distances.min(initial=0.0))
 
 
 class _Touch:
     """Where the hand touches a part, followed as places on the skin."""
 
-    def __init__(self, simulation: Simulation, pieces: NDArray[np.int64]) -> None:
-        contacts = simulation.contacts()
-        self._simulation = simulation
+    def __init__(self, hand: HumanHand, pieces: NDArray[np.int64]) -> None:
+        contacts = hand.contacts()
+        self._hand = hand
         on_part = np.isin(contacts.pieces, pieces)
         self._points, self._normals = contacts.points[on_part], contacts.normals[on_part]
-        self._bodies = simulation.hand_bodies[contacts.joints[on_part]]
+        self._bodies = contacts.bodies[on_part]
         rotations, origins = self._frames()
         self._local = np.einsum("kji,kj->ki", rotations, self._points - origins)
 
@@ -99,5 +97,5 @@ class _Touch:
         return float(np.linalg.norm(along, axis=1).max())
 
     def _frames(self) -> tuple[Array, Array]:
-        data = self._simulation.data
+        data = self._hand.data
         return data.xmat[self._bodies].reshape(-1, 3, 3).copy(), data.xpos[self._bodies].copy()

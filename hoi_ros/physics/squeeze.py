@@ -17,15 +17,15 @@ _SPREAD = 0.1  # weight of small forces against balance: shares the load among t
 
 
 def squeeze(simulation: Simulation, friction: float) -> Array:
-    """Torques (26,) Nm of the fingers on what is near them; zero where no skin is near.
+    """Torques (servos,) Nm of the fingers on what is near them; zero where no skin is near.
 
     The contact forces add up to TOTAL newtons in their normal parts, lie inside the friction cones, and leave as
     little wrench on the object as they can, shared among the contacts; the torques hold them (tau = J^T f). The palm
     gives way to nothing, so its forces come for free.
     """
     contacts = simulation.contacts(WITHIN)
-    if not len(contacts.points):
-        return np.zeros(simulation.limits.size)
+    if not simulation.servos or not len(contacts.points):
+        return np.zeros(simulation.servos)
     edges = _cone_edges(contacts, friction)
     arms = contacts.points - simulation.object_pose()[0]
     moments = np.cross(arms[:, None], edges) / np.linalg.norm(arms, axis=1).max()
@@ -37,10 +37,10 @@ def squeeze(simulation: Simulation, friction: float) -> Array:
 
 
 def pushing_torques(simulation: Simulation, force: Array, friction: float) -> Array:
-    """Torques (26,) Nm of the fingers that carry ``force`` (3,) N to the object through what is near it."""
+    """Torques (servos,) Nm of the fingers that carry ``force`` (3,) N to the object through what is near it."""
     contacts = simulation.contacts(WITHIN)
     if not len(contacts.points):
-        return np.zeros(simulation.limits.size)
+        return np.zeros(simulation.servos)
     edges = _cone_edges(contacts, friction)
     count = edges.shape[0] * _EDGES
     rows = np.concatenate([edges.reshape(-1, 3).T, _SPREAD * np.eye(count)])

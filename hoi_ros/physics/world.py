@@ -8,8 +8,8 @@ from hoi_ros.hand.limits import Limits
 from hoi_ros.hand.model import HandModel
 from hoi_ros.physics import holding, pushing
 from hoi_ros.physics.holding import Held, Settled
+from hoi_ros.physics.human_hand import Build, HumanHand
 from hoi_ros.physics.pushing import Pushed
-from hoi_ros.physics.simulation import Build, Simulation
 from hoi_ros.refusals import Reason, Refused
 from hoi_ros.scene.affordances import Use
 from hoi_ros.scene.object_model import ObjectModel
@@ -29,18 +29,27 @@ class GraspWorld:
 
     def __init__(self, model: HandModel, betas: Array, obj: ObjectModel) -> None:
         self.model, self.betas, self.obj = model, np.asarray(betas, dtype=np.float64), obj
-        self._simulations: dict[Build, Simulation] = {}
+        self._simulations: dict[Build, HumanHand] = {}
 
     def settle(self, hands: HandBatch, *, friction: float = 0.6, mass: float = 0.1, seed: int | None = None) -> Settled:
         """Close the hands on the object where nothing weighs."""
         return holding.settle(self._simulation(hands, Build(mass=mass), friction), hands, friction, seed)
 
-    def articulated(self, hands: HandBatch, *, friction: float = 0.6, mass: float = 0.1, seed: int | None = 0) -> Held:
+    def articulated(
+        self,
+        hands: HandBatch,
+        *,
+        friction: float = 0.6,
+        mass: float = 0.1,
+        eroded: float = 0.0,
+        seed: int | None = 0,
+    ) -> Held:
         """Whether closing fingers hold the object against its weight in six directions, the wrist fixed.
 
+        ``eroded`` (m) thins the hand, as a control: it changes little where the fingers close on the object.
         Six directions, 5 cm, 15 degrees, 0.1 kg, friction 0.6: DexGraspBench (Chen et al., 2025).
         """
-        return holding.six_directions(self._simulation(hands, Build(mass=mass), friction), hands, friction, seed)
+        return self._six_directions(hands, Build(eroded=eroded, mass=mass), friction, seed)
 
     def fixed(
         self,
@@ -58,8 +67,7 @@ class GraspWorld:
         that holds with no squeeze and fails on the eroded hand is held by hidden overlap, not by a grip.
         """
         bent = self._bent(hands, squeeze)
-        simulation = self._simulation(hands, Build(fingers=False, eroded=eroded, mass=mass), friction)
-        return holding.six_directions(simulation, bent, friction, seed)
+        return self._six_directions(bent, Build(fingers=False, eroded=eroded, mass=mass), friction, seed)
 
     def push(self, hands: HandBatch, use: Use, *, friction: float = 0.6) -> Pushed:
         """Whether the hands push the part of ``use`` along its force; see ``pushing``."""
@@ -67,7 +75,7 @@ class GraspWorld:
             raise Refused(Reason.PARAMETER, f"{use.affordance} of the {use.part} has no force to push along")
         part = self.obj.part(use.part)
         pieces = np.flatnonzero([piece.part == part for piece in self.obj.pieces])
-        simulation = self._simulation(hands, Build(sliding=True, free=False), friction)
+        simulation = self._simulation(hands, Build(sliding=True, mass=None), friction)
         return pushing.push(simulation, hands, use.force, pieces, friction)
 
     def displacement_sd(self, hands: HandBatch, *, gravity: Array = _DOWN) -> Array:
@@ -78,17 +86,27 @@ class GraspWorld:
         no restitution, and the hand is convex pieces, so figures compare with each other and not with PyBullet's.
         """
         simulation = self._simulation(hands, Build(fingers=False, mass=1.0, timestep=1.0 / 240.0), 3.0)
-        return np.array([holding.displacement(simulation, hands, row, gravity) for row in range(len(hands))])
+        moved = np.empty(len(hands))
+        for row in range(len(hands)):
+            simulation.pose(hands, row)
+            moved[row] = holding.displacement(simulation, gravity)
+        return moved
 
-    def _simulation(self, hands: HandBatch, build: Build, friction: float) -> Simulation:
+    def _six_directions(self, hands: HandBatch, build: Build, friction: float, seed: int | None) -> Held:
+        simulation = self._simulation(hands, build, friction)
+        return holding.six_directions(
+            simulation, len(hands), lambda row: holding.place(simulation, hands, row, seed), friction
+        )
+
+    def _simulation(self, hands: HandBatch, build: Build, friction: float) -> HumanHand:
         if not np.allclose(hands.betas, self.betas):
             raise Refused(Reason.PARAMETER, "a world is of one person, but the hands have other betas")
         if not all(np.isfinite(values).all() for values in (hands.global_orient, hands.hand_pose, hands.transl)):
             raise Refused(Reason.NOT_FINITE, "a hand to be simulated has parameters that are not finite")
         if build not in self._simulations:
-            self._simulations[build] = Simulation(self.model, self.betas, self.obj, build)
+            self._simulations[build] = HumanHand(self.model, self.betas, self.obj, build)
         simulation = self._simulations[build]
-        simulation.model.geom_friction[:, 0] = friction
+        simulation.set_friction(friction)
         return simulation
 
     def _bent(self, hands: HandBatch, angle: float) -> HandBatch:
