@@ -89,12 +89,9 @@ def _by_angle(points: Array) -> tuple[Array, Array]:
 
 def _tube(rings: Array, along: Array, origin: Array, bend: Array) -> Shape:
     """Rings (R, C, 3) strung on a curve from ``origin`` that turns by ``bend`` within 6 cm; the far end is closed."""
-    place, points = origin + np.array([along[0], 0.0, 0.0]), []
-    for i, ring in enumerate(rings):
-        turn = Rotation.from_euler("zy", bend * np.clip(along[i] / 0.06, 0.0, 1.0)).as_matrix()
-        if i:
-            place = place + turn[:, 0] * (along[i] - along[i - 1])
-        points.append(ring @ turn.T + place)
+    turns = Rotation.from_euler("zy", np.clip(along / 0.06, 0.0, 1.0)[:, None] * bend).as_matrix()
+    steps = turns[:, :, 0] * np.diff(along, prepend=0.0)[:, None]
+    strung = np.einsum("rij,rcj->rci", turns, rings) + (origin + np.cumsum(steps, axis=0))[:, None]
     corners = rings.shape[1]
     a = np.arange(corners)
     b = (a + 1) % corners
@@ -102,5 +99,5 @@ def _tube(rings: Array, along: Array, origin: Array, bend: Array) -> Shape:
     faces = [band + first for first in range(0, corners * (len(rings) - 1), corners)]
     end = corners * (len(rings) - 1)
     faces.append(np.column_stack([end + a, end + b, np.full(corners, end + corners)]))
-    vertices = np.concatenate([*points, points[-1].mean(axis=0, keepdims=True)])
+    vertices = np.concatenate([strung.reshape(-1, 3), strung[-1].mean(axis=0, keepdims=True)])
     return creased(vertices, np.concatenate(faces).astype(np.int32))

@@ -90,6 +90,11 @@ def pixel_rays(intrinsics: Intrinsics, pixels: Array | Floats) -> Floats:
     return rays
 
 
+def within(pixels: Array, size: tuple[int, int]) -> NDArray[np.bool_]:
+    """Which pixels (N, 2) lie in a picture of ``size``: width, height."""
+    return ((pixels > -0.5) & (pixels < np.array(size) - 0.5)).all(axis=1)
+
+
 class Silhouette:
     """Where one shape by itself is in pictures, whatever lies before it."""
 
@@ -123,17 +128,9 @@ class KeypointSight:
         self.reach = _reach(keypoints, model)
         """How deep under its own skin each keypoint may lie, (21,) m."""
 
-    def __call__(
-        self, caster: Caster, kinds: NDArray[np.int64], keypoints: Array, intrinsics: Intrinsics, size: tuple[int, int]
-    ) -> NDArray[np.bool_]:
-        """Visible keypoints (21,) bool of ``keypoints`` (21, 3). ``kinds`` (S,) of the caster's shapes."""
+    def __call__(self, caster: Caster, kinds: NDArray[np.int64], keypoints: Array) -> NDArray[np.bool_]:
+        """Which (21,) of ``keypoints`` (21, 3) nothing hides, in the picture or not; ``kinds`` (S,) of the shapes."""
         hits = caster.first((keypoints / keypoints[:, 2:]).astype(np.float32))
-        pixels = intrinsics.project(keypoints)
-        inside = ((pixels > -0.5) & (pixels < np.array(size) - 0.5)).all(axis=1)
-        return inside & self.seen(hits, kinds, keypoints)
-
-    def seen(self, hits: Hits, kinds: NDArray[np.int64], keypoints: Array) -> NDArray[np.bool_]:
-        """Keypoints (21,) whose own first hits leave them to be seen, in the picture or not."""
         kind = np.where(hits.surface >= 0, kinds[hits.surface], -1)
         on_hand = kind == Kind.HAND
         finger = np.where(on_hand, self.face_fingers[np.where(on_hand, hits.face // 4, 0)], -1)

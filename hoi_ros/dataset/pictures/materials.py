@@ -33,15 +33,15 @@ def _noise_volume() -> Floats:
 
 
 def noise(points: Floats, frequency: float) -> Floats:
-    """Smooth noise (N,) of unit variance with ``frequency`` blobs a metre at points (N, 3)."""
-    count = len(points)
+    """Smooth noise (N,) of unit variance with ``frequency`` blobs a metre at points (3, N)."""
+    count = points.shape[1]
     rows = -(-count // _ROW)
     across, down = np.zeros((2, rows * _ROW), dtype=np.float32)
     cell = points * np.float32(frequency * _GRAIN / _SIDE)
     cell -= np.floor(cell)
     cell *= np.float32(_SIDE)
-    across[:count] = cell[:, 0] + np.floor(cell[:, 2]) * np.float32(_SIDE + 1)
-    down[:count] = cell[:, 1]
+    across[:count] = cell[0] + np.floor(cell[2]) * np.float32(_SIDE + 1)
+    down[:count] = cell[1]
     maps = across.reshape(rows, _ROW), down.reshape(rows, _ROW)
     return cv2.remap(_noise_volume(), *maps, interpolation=cv2.INTER_LINEAR).ravel()[:count]
 
@@ -61,36 +61,36 @@ class Material:
     band: tuple[float, float] = (0.0, 0.0)  # m, heights of a printed label; of an arm its palm's side and its back
 
     def look(self, points: Floats, parts: NDArray[np.int32]) -> tuple[Floats, Floats]:
-        """Colour (N, 3) and gloss (N,) at places (N, 3) of parts (N,)."""
-        colour = self.colours[parts]
-        moved = points + self.offset
-        colour *= (1.0 + 0.03 * noise(moved, 90.0))[:, None]
+        """Colour (3, N) and gloss (N,) at places (3, N) of parts (N,)."""
+        colour = self.colours.T.take(parts, axis=1)
+        moved = points + self.offset[:, None]
+        colour *= 1.0 + 0.03 * noise(moved, 90.0)
         if self.pattern != "plain":
             blend = self._blend(points, moved) * self.patterned[parts]
-            colour += (self.seconds[parts] - colour) * blend[:, None]
+            colour += (self.seconds.T.take(parts, axis=1) - colour) * blend
         return colour, self.gloss[parts]
 
     def _blend(self, points: Floats, moved: Floats) -> Floats:
         """How much (N,) of the second colour shows, 0..1."""
-        along = moved @ self.direction
+        along = self.direction @ moved
         turns = np.float32(2.0 * np.pi * self.frequency)
         if self.pattern == "stripes":
             return _edge(np.sin(turns * along + 0.3 * noise(moved, 30.0)))
         if self.pattern == "wood":
-            grain = moved * (1.0 - 0.92 * np.abs(self.direction))
-            rings = np.sin(turns * (np.hypot(grain[:, 0], grain[:, 1] + grain[:, 2]) + 0.02 * noise(grain, 12.0)))
+            grain = moved * (1.0 - 0.92 * np.abs(self.direction))[:, None]
+            rings = np.sin(turns * (np.hypot(grain[0], grain[1] + grain[2]) + 0.02 * noise(grain, 12.0)))
             return 0.3 + 0.3 * rings + 0.16 * noise(grain, 160.0)
         if self.pattern == "speckle":
             return _edge(noise(moved, 10.0 * self.frequency) - 1.1)
         if self.pattern == "marble":
             return np.abs(np.sin(0.5 * turns * along + 1.6 * noise(moved, 1.2 * self.frequency))) ** 4
         if self.pattern == "checker":
-            parity = np.floor(moved * np.float32(self.frequency)).astype(np.int32).sum(axis=1) & 1
+            parity = np.floor(moved * np.float32(self.frequency)).astype(np.int32).sum(axis=0) & 1
             return parity.astype(np.float32)
         if self.pattern == "skin":
-            return np.clip((self.band[1] - points[:, 1]) / (self.band[1] - self.band[0]) * 1.4 - 0.5, 0.0, 1.0)
+            return np.clip((self.band[1] - points[1]) / (self.band[1] - self.band[0]) * 1.4 - 0.5, 0.0, 1.0)
         if self.pattern == "label":
-            height = points[:, 2]
+            height = points[2]
             inside = (height > self.band[0]) & (height < self.band[1])
             lines = np.abs(np.sin(turns * height)) > 0.25 + 0.6 * (noise(moved, 40.0) > 0.4)
             return inside * (0.65 + 0.35 * lines).astype(np.float32)

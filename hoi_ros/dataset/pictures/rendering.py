@@ -14,7 +14,7 @@ from scipy.spatial.transform import Rotation
 from hoi_ros.dataset.pictures import sensor
 from hoi_ros.dataset.pictures.arms import random_arm
 from hoi_ros.dataset.pictures.backgrounds import draw_background
-from hoi_ros.dataset.pictures.casting import Caster, Hits, KeypointSight, Kind, Silhouette, pixel_rays
+from hoi_ros.dataset.pictures.casting import Caster, Hits, KeypointSight, Kind, Silhouette, pixel_rays, within
 from hoi_ros.dataset.pictures.materials import random_material
 from hoi_ros.dataset.pictures.picture import HAND, OBJECT, WHOLE_HAND, WHOLE_OBJECT, Picture
 from hoi_ros.dataset.pictures.shading import Shader, facing_of, kinds
@@ -51,6 +51,7 @@ class View:
     shift: Array  # (3,) m
     hand: HandBatch  # one hand, in the camera frame
     keypoints: Array  # (21, 3) m
+    seen: NDArray[np.bool_]  # (21,) keypoints that nothing hides, in the picture or not
 
 
 class HandLook:
@@ -149,12 +150,14 @@ def arrange(
         seen = tuple(thing.moved(rotation, shift) for thing in things)
         caster = Caster([thing.shape for thing in seen])
         keypoints = mesh.keypoints[0] @ (rotation @ turn).T + shift
-        hits = caster.first((keypoints / keypoints[:, 2:]).astype(np.float32))
-        if look.sight.seen(hits, kinds(seen), keypoints).sum() >= LEAST_SEEN:
+        open_to = look.sight(caster, kinds(seen), keypoints)
+        if open_to.sum() >= LEAST_SEEN:
             break
     moved = move_hand(look.model, hand, rotation @ turn, shift)
     alone = Silhouette(seen[0].shape), Silhouette(seen[1].shape)
-    return View(kind, seen, caster, alone, lights.turned(rotation), darkness, rotation @ turn, shift, moved, keypoints)
+    return View(
+        kind, seen, caster, alone, lights.turned(rotation), darkness, rotation @ turn, shift, moved, keypoints, open_to
+    )
 
 
 def _arm_intrudes(arm: Array) -> bool:
@@ -200,7 +203,7 @@ def render(
         object_pose=np.concatenate([view.shift, Rotation.from_matrix(view.rotation).as_quat()]),
         hand=view.hand,
         keypoints=view.keypoints,
-        visible=look.sight(view.caster, kinds(view.things), view.keypoints, camera, size),
+        visible=view.seen & within(camera.project(view.keypoints), size),
         kind=view.kind,
         view=number,
     )
@@ -224,7 +227,7 @@ def _shaded(
     width, height = size
     known = np.flatnonzero(hits.surface >= 0)
     found = hits.chosen(known)
-    points = rays[known] * found.depth[:, None]
+    points = rays[known].T * found.depth
     normals, colours, gloss = shader.surfaces(found, points)
     lit, openness = np.ones((2, len(grid)), dtype=np.float32)
     turns = np.tile(_TURNS, (height // 4 + 1, width // 4 + 1))[:height, :width].ravel()[known]
@@ -232,7 +235,7 @@ def _shaded(
     openness[known] = shader.openness(points, normals, turns, _OPEN_REACH)
     lit, openness = (_smoothed(values.reshape(height, width)) for values in (lit, openness))
     picture = behind.copy()
-    picture[known] = shader.light(normals, colours, gloss, points, lit[known], openness[known])
+    picture[known] = shader.light(normals, colours, gloss, points, lit[known], openness[known]).T
     facing = np.ones(len(grid), dtype=np.float32)
     facing[known] = facing_of(normals, points)
     edges = _outline(hits, size)
@@ -242,9 +245,9 @@ def _shaded(
     owner = np.repeat(edges, len(_SUBPIXELS))
     samples = behind[owner]
     at = np.flatnonzero(fine_hits.surface >= 0)
-    found, points = fine_hits.chosen(at), fine_rays[at] * fine_hits.depth[at][:, None]
+    found, points = fine_hits.chosen(at), fine_rays[at].T * fine_hits.depth[at]
     normals, colours, gloss = shader.surfaces(found, points)
-    samples[at] = shader.light(normals, colours, gloss, points, lit[owner[at]], openness[owner[at]])
+    samples[at] = shader.light(normals, colours, gloss, points, lit[owner[at]], openness[owner[at]]).T
     picture[edges] = samples.reshape(len(edges), len(_SUBPIXELS), 3).mean(axis=1)
     return picture.reshape(height, width, 3), facing.reshape(height, width)
 

@@ -25,7 +25,7 @@ def expose(light: Floats, rng: np.random.Generator) -> NDArray[np.uint8]:
     light = cv2.GaussianBlur(light, (0, 0), rng.uniform(0.45, 0.9))
     light *= (rng.uniform(0.85, 1.12) * (1.0 + rng.normal(0.0, 0.035, 3))).astype(np.float32)
     read, shot = rng.uniform(0.002, 0.008), rng.uniform(0.002, 0.014)
-    grain = rng.standard_normal(light.shape, dtype=np.float32)
+    grain = (rng.random(light.shape, dtype=np.float32) - np.float32(0.5)) * np.float32(np.sqrt(12.0))
     np.clip(light, 0.0, 1.2, out=light)
     grain *= np.float32(shot) * np.sqrt(light) + np.float32(read)
     light += grain

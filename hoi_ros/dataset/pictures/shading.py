@@ -32,7 +32,10 @@ _START = 4e-4  # m off the surface, for rays that leave it
 
 
 class Shader:
-    """Colours of hits among the things of one scene, all in the camera frame."""
+    """Colours of hits among the things of one scene, all in the camera frame.
+
+    Vectors are (3, N): NumPy is several times faster along a long last axis.
+    """
 
     def __init__(
         self, things: Sequence[Thing], caster: Caster, lights: Lights, skin: SkinTexture, darkness: float
@@ -44,76 +47,79 @@ class Shader:
         self._darkness = darkness
 
     def surfaces(self, hits: Hits, points: Floats) -> tuple[Floats, Floats, Floats]:
-        """Smooth normals (N, 3) towards the camera, own colours (N, 3) and gloss (N,) of hits at ``points`` (N, 3)."""
+        """Smooth normals (3, N) towards the camera, own colours (3, N) and gloss (N,) of hits at ``points`` (3, N)."""
         normals, colours = np.zeros_like(points), np.zeros_like(points)
-        gloss = np.zeros(len(points), dtype=np.float32)
+        gloss = np.zeros(points.shape[1], dtype=np.float32)
         for index, thing in enumerate(self._things):
             at = np.flatnonzero(hits.surface == index)
             if not len(at):
                 continue
-            face, uv = hits.face[at], hits.uv[at]
-            corners = thing.shape.normals[face]
-            u, v = uv[:, :1], uv[:, 1:]
-            normals[at] = corners[:, 0] * (1.0 - u - v) + corners[:, 1] * u + corners[:, 2] * v
+            face = hits.face[at]
+            u, v = hits.uv[at].T
+            corners = thing.shape.normals.reshape(-1, 9).T.take(face, axis=1).reshape(3, 3, -1)
+            normals[:, at] = corners[0] * (1.0 - u - v) + corners[1] * u + corners[2] * v
             if thing.kind == Kind.HAND:
-                within = _QUARTERS[face % 4]
-                place = within[:, 0] * (1.0 - u - v) + within[:, 1] * u + within[:, 2] * v
-                colours[at], gloss[at] = self._skin.look_up(face // 4, place[:, 0], place[:, 1], self._darkness)
+                within = _QUARTERS.reshape(4, 6).T.take(face % 4, axis=1).reshape(3, 2, -1)
+                place = within[0] * (1.0 - u - v) + within[1] * u + within[2] * v
+                colour, gloss[at] = self._skin.look_up(face // 4, place[0], place[1], self._darkness)
+                colours[:, at] = colour.T
             else:
-                own = (points[at] - thing.shift.astype(np.float32)) @ thing.rotation.astype(np.float32)
-                colours[at], gloss[at] = thing.material.look(own, thing.shape.parts[face])
-        normals /= np.maximum(np.sqrt(np.einsum("ni,ni->n", normals, normals)), 1e-9)[:, None]
-        away = np.einsum("ni,ni->n", normals, points) > 0.0
-        normals[away] *= -1.0
+                shift, turn = thing.shift.astype(np.float32), thing.rotation.astype(np.float32)
+                own = turn.T @ (points[:, at] - shift[:, None])
+                colours[:, at], gloss[at] = thing.material.look(own, thing.shape.parts[face])
+        normals *= np.copysign(1.0 / np.maximum(_length(normals), 1e-9), -_dot(normals, points))
         return normals, colours, gloss
 
     def light(
         self, normals: Floats, colours: Floats, gloss: Floats, points: Floats, lit: Floats, openness: Floats
     ) -> Floats:
-        """Colour (N, 3) that leaves each place: wrapped diffuse light, highlight, and a glimpse of the room.
+        """Colour (3, N) that leaves each place: wrapped diffuse light, highlight, and a glimpse of the room.
 
         ``lit`` (N,) is the share of the lamp that a place sees, ``openness`` (N,) that of its surroundings.
         """
         lights = self._lights
-        view = points / -np.sqrt(np.einsum("ni,ni->n", points, points))[:, None]
-        above = (normals @ lights.up) * np.float32(0.5) + np.float32(0.5)
-        total = lights.ground + above[:, None] * (lights.sky - lights.ground)
-        total *= openness[:, None]
-        diffuse = np.clip(((normals @ lights.key)[:, None] + _WRAP) / (1.0 + _WRAP), 0.0, None)
-        total += diffuse * lit[:, None] * lights.key_colour
-        total += np.clip(normals @ lights.fill, 0.0, None)[:, None] * (openness[:, None] * lights.fill_colour)
-        half = view + lights.key
-        half /= np.sqrt(np.einsum("ni,ni->n", half, half))[:, None]
-        highlight = np.clip(np.einsum("ni,ni->n", normals, half), 0.0, None)
-        highlight = _power(highlight, 5) * lit
-        facing = np.einsum("ni,ni->n", normals, view)
-        mirrored = 2.0 * facing * (normals @ lights.up) - view @ lights.up
-        glimpse = np.clip(mirrored * 2.0 + 0.4, 0.05, 1.0) * (0.25 + 0.75 * _power(1.0 - np.clip(facing, 0, 1), 2))
-        colour = colours * total
-        colour += (gloss * highlight)[:, None] * lights.key_colour
-        colour += (0.5 * gloss * glimpse * openness)[:, None] * lights.sky
-        return colour
+        view = points * (-1.0 / _length(points))
+        upright, square = lights.up @ normals, lights.key @ normals
+        above = (upright * np.float32(0.5) + np.float32(0.5)) * openness
+        filled = np.maximum(lights.fill @ normals, 0.0) * openness
+        half = view + lights.key[:, None]
+        highlight = _power(np.maximum(_dot(normals, half) / _length(half), 0.0), 5) * lit * gloss
+        facing = _dot(normals, view)
+        mirrored = 2.0 * facing * upright - lights.up @ view
+        glimpse = np.clip(mirrored * 2.0 + 0.4, 0.05, 1.0) * (0.25 + 0.75 * _power(1.0 - facing, 1))
+        glimpse *= gloss * openness * np.float32(0.5)
+        leaving = np.empty_like(colours)
+        for channel, wrap in enumerate(_WRAP):
+            total = above * (lights.sky[channel] - lights.ground[channel]) + openness * lights.ground[channel]
+            total += np.maximum(square + wrap, 0.0) * lit * (lights.key_colour[channel] / (1.0 + wrap))
+            total += filled * lights.fill_colour[channel]
+            total *= colours[channel]
+            leaving[channel] = total + highlight * lights.key_colour[channel] + glimpse * lights.sky[channel]
+        return leaving
 
     def lit(self, points: Floats, normals: Floats, turns: NDArray[np.int64]) -> Floats:
         """Whether (N,) one place of the lamp is seen from each point, 0 or 1; ``turns`` (N,) of 16 places."""
-        towards = self._lights.key + np.float32(self._lights.width) * _BALL[turns]
-        facing = np.einsum("ni,ni->n", normals, towards) > 0.0
-        lit = facing.astype(np.float32)
-        origins = points[facing] + _START * normals[facing]
-        lit[facing] = ~self._caster.blocked(origins, towards[facing], 2.0)
-        return lit
+        towards = (self._lights.key + np.float32(self._lights.width) * _BALL)[turns]
+        return (~self._caster.blocked((points + _START * normals).T, towards, 2.0)).astype(np.float32)
 
     def openness(self, points: Floats, normals: Floats, turns: NDArray[np.int64], reach: float) -> Floats:
         """Whether (N,) one ray from each point gets ``reach`` m far, 0 or 1; ``turns`` (N,) of 16 cosine-weighted."""
-        directions = normals + np.float32(0.98) * _BALL[turns]
-        blocked = self._caster.blocked(points + _START * normals, directions, reach)
-        return (~blocked).astype(np.float32)
+        directions = normals.T + np.float32(0.98) * _BALL[turns]
+        return (~self._caster.blocked((points + _START * normals).T, directions, reach)).astype(np.float32)
 
 
 def facing_of(normals: Floats, points: Floats) -> Floats:
-    """Cosine (N,) between normals and the rays back to the camera."""
-    cosine: Floats = -np.einsum("ni,ni->n", normals, points) / np.sqrt(np.einsum("ni,ni->n", points, points))
-    return cosine
+    """Cosine (N,) between normals (3, N) and the rays back to the camera."""
+    return -_dot(normals, points) / _length(points)
+
+
+def _dot(a: Floats, b: Floats) -> Floats:
+    return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
+
+
+def _length(a: Floats) -> Floats:
+    length: Floats = np.sqrt(_dot(a, a))
+    return length
 
 
 def _power(values: Floats, doublings: int) -> Floats:

@@ -74,20 +74,20 @@ def _seen(grasp: Shown, look: HandLook, side: float) -> NDArray[np.uint8]:
         Thing(Kind.OBJECT, shape_of(obj), paint, np.eye(3), np.zeros(3)).moved(turn, shift),
     ]
     caster = Caster([thing.shape for thing in things])
-    shader = Shader(things, caster, _studio(turn), look.skin, darkness=0.1)
+    shader = Shader(things, caster, _studio(turn), look.skin, darkness=0.0)
     pixels = np.stack(np.meshgrid(*[np.arange(TILE * _SAMPLES)] * 2), axis=-1).reshape(-1, 2).astype(np.float32)
     rays = pixel_rays(camera, pixels)
     hits = caster.first(rays)
     page = np.broadcast_to(np.array(PAPER, dtype=np.float32) / 255.0, rays.shape).copy()
     at = np.flatnonzero(hits.surface >= 0)
     found = hits.chosen(at)
-    points = rays[at] * found.depth[:, None]
+    points = rays[at].T * found.depth
     normals, colours, gloss = shader.surfaces(found, points)
     turns = ((pixels[at, 0].astype(np.int64) % 4) + 4 * (pixels[at, 1].astype(np.int64) % 4)) * 7 % 16
     openness = np.ones(len(rays), dtype=np.float32)
     openness[at] = shader.openness(points, normals, turns, 0.05)
     openness = cv2.blur(openness.reshape((TILE * _SAMPLES,) * 2), (8, 8)).ravel()
-    page[at] = shader.light(normals, colours, gloss, points, openness[at], openness[at])
+    page[at] = shader.light(normals, colours, gloss, points, openness[at], openness[at]).T
     small = cv2.resize(page.reshape(TILE * _SAMPLES, -1, 3), (TILE, TILE), interpolation=cv2.INTER_AREA)
     return (np.clip(small, 0.0, 1.0) * 255.0 + 0.5).astype(np.uint8)
 
@@ -115,11 +115,11 @@ def _studio(turn: Array) -> Lights:
     white = np.ones(3, dtype=np.float32)
     return Lights(
         key=key / np.linalg.norm(key),
-        key_colour=0.6 * white,
+        key_colour=0.75 * white,
         width=0.1,
         fill=np.array([0.8, 0.1, -0.6], dtype=np.float32),
         fill_colour=0.15 * white,
-        sky=0.5 * white,
+        sky=0.6 * white,
         ground=0.35 * white,
         up=turn[:, 2].astype(np.float32),
     )
