@@ -25,10 +25,11 @@ class Wish:
     mean: Tensor  # (N, 26) rad
     deviation: Tensor  # (N, 26) rad
     patches: Tensor  # (N, 22) how much each contact patch should touch, 0..1
+    faces: Tensor  # (N, 22) side of the finger that touches, of ``FACES``
     push: Tensor | None = None  # (3,) unit: push the part along it, instead of holding the object
 
     def __getitem__(self, rows: Tensor) -> Wish:
-        return Wish(self.mean[rows], self.deviation[rows], self.patches[rows], self.push)
+        return Wish(self.mean[rows], self.deviation[rows], self.patches[rows], self.faces[rows], self.push)
 
 
 @dataclass(frozen=True)
@@ -40,16 +41,17 @@ class Contacts:
     normals: Tensor  # (N, 22, 3) outward unit normals of the object
 
 
-def contacts(layer: HandLayer, fields: Fields, skin: Tensor, distance: Tensor, normals: Tensor) -> Contacts:
+def contacts(layer: HandLayer, fields: Fields, wish: Wish, skin: Tensor, distance: Tensor, normals: Tensor) -> Contacts:
     """Softly chosen nearest vertices: skin (N, V, 3) with its signed distances (N, V) and gradients (N, V, 3)."""
     rows = layer.patches
-    to_part = distance[:, : layer.touching]
+    to_part = distance
     if fields.part is not None:
-        coarse = fields.part.distance(skin[:, : layer.touching])
+        coarse = fields.part.distance(skin)
         # Where the part is what lies nearest, the fine lattice of the whole object knows the distance better.
         to_part = torch.where(coarse < to_part.abs() + 0.003, to_part, coarse)
     skin, to_part, normals = skin[:, rows], to_part[:, rows], normals[:, rows]
-    share = torch.softmax(-(to_part + _SIDE * (1.0 - layer.palmar)) / _SOFT, dim=-1)
+    facing = layer.facing[wish.faces, torch.arange(PATCHES)]
+    share = torch.softmax(-(to_part + _SIDE * (1.0 - facing)) / _SOFT, dim=-1)
     mean = (share[..., None] * normals).sum(-2)
     return Contacts(
         (share[..., None] * skin).sum(-2),
@@ -64,12 +66,10 @@ def touch(found: Contacts, wish: Wish, indent: float) -> Tensor:
     return (wish.patches * ((off * off + 1.0).sqrt() - 1.0)).sum(-1)
 
 
-def hold(found: Contacts, layer: HandLayer, fields: Fields, closure: ForceClosure) -> Tensor:
+def hold(found: Contacts, fields: Fields, closure: ForceClosure) -> Tensor:
     """Residual of force closure over the contacts there are, wanted or not."""
     weights = torch.exp(-((found.distances.clamp(min=0.0) / _TOUCH) ** 2))
-    squeezing = torch.zeros(PATCHES)
-    squeezing[:15] = 1.0
-    return closure.residual(found.points - fields.centre, found.normals, weights, squeezing, max(fields.extent, 0.02))
+    return closure.residual(found.points - fields.centre, found.normals, weights, max(fields.extent, 0.02))
 
 
 def press(found: Contacts, wish: Wish) -> Tensor:
@@ -82,8 +82,8 @@ def press(found: Contacts, wish: Wish) -> Tensor:
 def penetration(distance: Tensor, balls: Tensor, radii: Tensor, slack: float) -> Tensor:
     """Both ways: vertices (N, V) inside the object, and the object inside the flesh as balls' depth (N, S); mm^2."""
     skin = (-distance - slack).clamp(min=0.0) * 1e3
-    flesh = (radii - balls - slack).clamp(min=0.0) * 1e3
-    return 0.02 * skin.square().sum(-1) + 0.05 * flesh.square().sum(-1)
+    flesh = (radii - balls).clamp(min=0.0) * 1e3
+    return 0.02 * skin.square().sum(-1) + 0.1 * flesh.square().sum(-1)
 
 
 def keep_off(fields: Fields, skin: Tensor) -> Tensor:

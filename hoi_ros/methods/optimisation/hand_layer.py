@@ -1,7 +1,7 @@
 """The hand as a differentiable function of its 26 angles, for one person, posing only what the energies look at.
 
-Three sets of points move with the bones: ``skin`` (a subset of the vertices), ``spheres`` (balls that fill the flesh,
-so that an edge or a thin wall inside a finger is felt where no vertex is) and ``forearm`` (balls behind the wrist).
+Three sets of points move with the bones: ``skin`` (the vertices that may touch), ``balls`` that fill the flesh (an edge
+or a thin wall inside a finger is felt where no vertex is) and ``forearm`` (balls behind the wrist).
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from hoi_ros.hand.kinematics import PARENTS
 from hoi_ros.hand.limits import Limits
 from hoi_ros.hand.model import HandModel
 from hoi_ros.types import Array
+from hoi_ros.view.render import vertex_normals
 
 PALM_PATCHES = 7
 PATCHES = 15 + PALM_PATCHES
@@ -27,24 +28,28 @@ PATCHES = 15 + PALM_PATCHES
 PATCH_REGIONS = np.array([*range(15), 15, 16, 15, 15, 16, 15, 16])
 """Region of each patch, (22,)."""
 
+FACES = ("palmar", "radial", "ulnar")
+"""Sides of a finger: the pad, towards the thumb, towards the little finger."""
+
 _PALM_ANCHORS = (5, 6, 12, 18, 19, 25, 26)
 _LEVELS = (slice(1, 16, 3), slice(2, 16, 3), slice(3, 16, 3))
-_DORSAL = 130  # vertices kept outside the contact patches
-_BALLS = 72
+_LAYER = 0.0015  # m of flesh under the skin that balls may leave uncovered
+_MOST_BALLS = 200
+_FIRST = 90  # balls, the largest ones, that fingers feel each other by
 _FOREARM = tuple((0.035 + 0.035 * k, 0.028 + 0.002 * k) for k in range(6))  # m behind the wrist, radius
 
 
 @dataclass(frozen=True)
 class Flesh:
-    """What of a hand model does not depend on the person: which points are posed, and how the balls hang on the skin.
+    """What of a hand model does not depend on the person: which vertices are posed, how the balls hang on the skin.
 
-    ``patches`` (22, M): rows of ``chosen`` in each contact patch, short ones padded with their first; ``palmar``
-    (22, M): cosine between a vertex's normal and the palm's side of its bone.
+    ``patches`` (22, M): rows of ``skin`` in each contact patch, short ones padded with their first; ``facing``
+    (3, 22, M): cosine between a vertex's normal and each of ``FACES`` of its bone.
     """
 
-    chosen: NDArray[np.int64]  # (V,) vertices of the model
+    skin: NDArray[np.int64]  # (V,) vertices of the model
     patches: NDArray[np.int64]
-    palmar: Array
+    facing: Array
     ball_vertices: NDArray[np.int64]  # (S, K) of the model
     ball_shares: Array  # (S, K), affine weights
     ball_weights: Array  # (S, 16) skinning
@@ -54,13 +59,11 @@ class Flesh:
         """Chosen by geometry on the mean hand, so that any hand of the schema has them."""
         patch_of, cosine = _patches(model)
         skin = np.flatnonzero(patch_of >= 0)
-        rest = np.flatnonzero(patch_of < 0)
-        chosen = np.concatenate([skin, rest[_farthest(model.v_template[rest], min(_DORSAL, len(rest)))]])
-        row = {int(v): i for i, v in enumerate(chosen)}
+        row = {int(v): i for i, v in enumerate(skin)}
         members = [[row[int(v)] for v in np.flatnonzero(patch_of == patch)] for patch in range(PATCHES)]
         longest = max(map(len, members))
         padded = np.array([m + m[:1] * (longest - len(m)) for m in members])
-        return cls(chosen, padded, cosine[chosen][padded], *_balls(model))
+        return cls(skin, padded, cosine[:, skin][:, padded], *_balls(model))
 
 
 class HandLayer:
@@ -74,10 +77,9 @@ class HandLayer:
         forward = rest[4] - rest[0]
         forward = forward / np.linalg.norm(forward)
         forearm = rest[0] - np.array([back for back, _ in _FOREARM])[:, None] * forward
-        self.skin_count, self.ball_count = len(flesh.chosen), len(balls)
-        self.touching = int(flesh.patches.max()) + 1  # rows of the skin before those of the back
+        self.skin_count, self.ball_count = len(flesh.skin), len(balls)
         self.patches = torch.from_numpy(flesh.patches)
-        self.palmar = _tensor(flesh.palmar)
+        self.facing = _tensor(flesh.facing)
         self.radii = _tensor(_inner_radius(template, model.closed_faces, balls))
         self.forearm_radii = _tensor(np.array([radius for _, radius in _FOREARM]))
         self.pairs, self.pair_gaps = _pairs(flesh.ball_weights.argmax(axis=1), balls, self.radii)
@@ -86,15 +88,15 @@ class HandLayer:
         self._basis = _tensor(limits.to_pose(np.eye(limits.size)))
         self._rest = _tensor(rest)
         self._bones = _tensor(rest[1:] - rest[PARENTS[1:]])
-        points = np.concatenate([template[flesh.chosen], balls, forearm])
+        points = np.concatenate([template[flesh.skin], balls, forearm])
         wrist_only = np.zeros((len(forearm), 16))
         wrist_only[:, 0] = 1.0
-        weights = np.concatenate([model.weights[flesh.chosen], flesh.ball_weights, wrist_only])
+        weights = np.concatenate([model.weights[flesh.skin], flesh.ball_weights, wrist_only])
         # sum_j w_j (R_j v + t_j) is linear in the stacked rows of (R_j | t_j): one product poses all points.
         extended = np.concatenate([points, np.ones((len(points), 1))], axis=1)
         self._skinning = _tensor((weights[:, :, None] * extended[:, None, :]).reshape(len(points), 64))
-        self._weights = _tensor(model.weights[flesh.chosen])
-        self._correctives = _tensor(model.posedirs[flesh.chosen].reshape(-1, 135).T)
+        self._weights = _tensor(model.weights[flesh.skin])
+        self._correctives = _tensor(model.posedirs[flesh.skin].reshape(-1, 135).T)
 
     def pose(self, angles: Tensor, rotation: Tensor, wrist: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Skin (N, V, 3), balls (N, S, 3) and forearm (N, 6, 3), m.
@@ -145,7 +147,7 @@ _skew[2, 1], _skew[2, 3] = -1.0, 1.0
 
 def _pairs(joint: NDArray[np.int64], balls: Array, radii: Tensor) -> tuple[Tensor, Tensor]:
     """Pairs (2, P) of balls that may not overlap, and the distance (P,) m at which each pair touches."""
-    one, two = np.triu_indices(len(joint), 1)
+    one, two = np.triu_indices(min(_FIRST, len(joint)), 1)
     finger = np.where(joint == 0, -1, (joint - 1) // 3)
     first = (joint == 0) | (joint % 3 == 1)  # the palm and what springs from it
     apart = (finger[one] != finger[two]) & ~(first[one] & first[two])
@@ -159,37 +161,17 @@ def _tensor(array: Array) -> Tensor:
 
 
 def _patches(model: HandModel) -> tuple[NDArray[np.int64], Array]:
-    """Patch of each vertex (778,), -1 for the back of the hand, and the cosine of its normal with the palm's side."""
+    """Patch of each vertex (778,), -1 for the back of the hand, and the cosines (3, 778) of its normal with FACES."""
     anchors, limits = find_anchors(model), Limits(model.kinematics)
     regions = anchors.vertex_regions
     joint_of_region = np.array([13, 14, 15, 1, 2, 3, 4, 5, 6, 10, 11, 12, 7, 8, 9])
-    towards = np.empty((17, 3))
-    towards[:15] = -limits.frames[joint_of_region - 1, :, 1]
-    towards[15:] = -limits.frames[3, :, 1]
-    cosine = np.einsum("vi,vi->v", _normals(model.v_template, model.faces), towards[regions])
+    frames = limits.frames[np.append(joint_of_region, [4, 4]) - 1]
+    towards = np.stack([-frames[..., 1], frames[..., 0], -frames[..., 0]])  # (3, 17, 3)
+    cosine = np.einsum("vi,fvi->fv", vertex_normals(model.v_template, model.faces), towards[:, regions])
     places = anchors.points(model.v_template)[list(_PALM_ANCHORS)]
     nearest = np.linalg.norm(model.v_template[:, None] - places, axis=2).argmin(axis=1)
     patch = np.where(regions < 15, regions, 15 + nearest)
-    return np.where(cosine > np.where(regions < 15, -0.3, 0.2), patch, -1), cosine
-
-
-def _normals(vertices: Array, faces: NDArray[np.int32]) -> Array:
-    corner = vertices[faces]
-    of_face = np.cross(corner[:, 1] - corner[:, 0], corner[:, 2] - corner[:, 0])
-    normals = np.zeros_like(vertices)
-    for i in range(3):
-        np.add.at(normals, faces[:, i], of_face)
-    unit: Array = normals / np.linalg.norm(normals, axis=1, keepdims=True)
-    return unit
-
-
-def _farthest(points: Array, count: int) -> NDArray[np.int64]:
-    chosen = [0]
-    distance = np.full(len(points), np.inf)
-    for _ in range(count - 1):
-        distance = np.minimum(distance, np.linalg.norm(points - points[chosen[-1]], axis=1))
-        chosen.append(int(distance.argmax()))
-    return np.array(chosen)
+    return np.where(cosine[0] > np.where(regions < 15, -0.3, 0.2), patch, -1), cosine
 
 
 def _inner_radius(vertices: Array, faces: NDArray[np.int32], points: Array) -> Array:
@@ -200,19 +182,19 @@ def _inner_radius(vertices: Array, faces: NDArray[np.int32], points: Array) -> A
 
 
 def _balls(model: HandModel) -> tuple[NDArray[np.int64], Array, Array]:
-    """Balls that greedily cover most of the flesh: their vertices, affine weights and skinning weights."""
+    """Balls that cover the flesh but for its outermost layer: their vertices, affine and skinning weights."""
     low, high = model.v_template.min(axis=0), model.v_template.max(axis=0)
-    grid = np.stack(np.meshgrid(*(np.arange(a, b, 0.003) for a, b in zip(low, high, strict=True))), -1).reshape(-1, 3)
+    grid = np.stack(np.meshgrid(*(np.arange(a, b, 0.0025) for a, b in zip(low, high, strict=True))), -1).reshape(-1, 3)
     depth = _inner_radius(model.v_template, model.closed_faces, grid)
-    inside, deep = grid[depth > 0.0005][::3], depth > 0.005
-    centres, radii = grid[deep][::4], depth[deep][::4]
-    covers = np.linalg.norm(centres[:, None] - inside[None], axis=2) < radii[:, None]
+    shell = grid[(depth > _LAYER) & (depth < _LAYER + 0.002)]
+    deep = np.flatnonzero(depth > 0.0045)[::3]
+    covers = np.linalg.norm(grid[deep, None] - shell[None], axis=2) < depth[deep, None]
     found = []
-    for _ in range(_BALLS):
+    while len(found) < _MOST_BALLS and covers.any():
         best = int(covers.sum(axis=1).argmax())
-        found.append(best)
+        found.append(deep[best])
         covers &= ~covers[best]
-    centres = centres[found]
+    centres = grid[found]
     distance = np.linalg.norm(centres[:, None] - model.v_template, axis=2)
     vertices = distance.argsort(axis=1)[:, :16]
     shares = np.empty((len(centres), 16))

@@ -18,8 +18,8 @@ from hoi_ros.methods.optimisation import energies
 from hoi_ros.methods.optimisation.energies import Wish
 from hoi_ros.methods.optimisation.fields import REACH, Fields
 from hoi_ros.methods.optimisation.force_closure import ForceClosure
-from hoi_ros.methods.optimisation.hand_layer import Flesh, HandLayer, rotations
-from hoi_ros.methods.optimisation.starts import grip, place, wanted_patches
+from hoi_ros.methods.optimisation.hand_layer import FACES, PATCH_REGIONS, Flesh, HandLayer, rotations
+from hoi_ros.methods.optimisation.starts import jaws, place, region_weights
 from hoi_ros.scene.affordances import HOLDING, Use
 from hoi_ros.scene.distances import DistanceGrid
 from hoi_ros.scene.object_model import ObjectModel
@@ -39,6 +39,8 @@ WEIGHTS = {
     "clearance": 1.0,
     "unnatural": 0.3,
 }
+
+_SHARES = np.bincount(PATCH_REGIONS, minlength=17)
 
 
 @dataclass(frozen=True)
@@ -93,7 +95,7 @@ class GraspOptimiser:
         if self._last is None or self._last[0] is not obj:
             self._last = obj, DistanceGrid.build(obj.vertices, obj.faces, margin=REACH)
         fields = Fields.of(obj, use, self._last[1])
-        hands, wish, types = self._start(obj, use, layer, count * HEATS * TRIES, rng)
+        hands, wish, types = self._start(obj, use, betas, count * HEATS * TRIES, rng)
         problem = _Problem(layer, fields, wish, use)
         with torch.no_grad():
             cost = problem.cost(hands, 0.0)
@@ -112,10 +114,9 @@ class GraspOptimiser:
         return self._candidates(hands, betas, layer, types[kept.numpy()][finished.numpy()], terms)
 
     def _start(
-        self, obj: ObjectModel, use: Use, layer: HandLayer, count: int, rng: np.random.Generator
+        self, obj: ObjectModel, use: Use, betas: Array, count: int, rng: np.random.Generator
     ) -> tuple[_Hands, Wish, NDArray[np.int64]]:
         """Starts in groups of TRIES * HEATS rivals of one grasp type."""
-        pushes = use.affordance not in HOLDING
         share = 0.7 ** np.arange(len(use.grasp_types))
         group = HEATS * TRIES
         number = rng.choice(len(share), size=count // group, p=share / share.sum())
@@ -126,22 +127,20 @@ class GraspOptimiser:
             if amount == 0:
                 continue
             shape = GRASP_SHAPES[kind]
-            wanted = wanted_patches(shape, _region_weights(shape))
-            held = grip(layer, self.model, self.limits, shape, wanted, pushes)
-            starts = place(obj, use, shape, held, amount, rng)
-            deviation = np.broadcast_to(_deviation(shape, self.limits), starts.angles.shape)
-            pivot = np.broadcast_to(held.centres[0], (amount, 3))
-            patches = np.broadcast_to(wanted, (amount, 22))
-            rows.append([starts.angles, starts.rotations, starts.wrists, starts.angles, deviation, pivot, patches])
+            starts = place(obj, use, jaws(self.model, self.limits, betas, shape, use), amount, rng)
+            weights = region_weights(shape, use)
+            same = (shape.std(), (weights / _SHARES)[PATCH_REGIONS], _faces(shape))
+            rows.append([*vars(starts).values(), *(np.broadcast_to(row, (amount, len(row))) for row in same)])
             types.append(np.full(amount, int(kind)))
-        angles, base, wrists, mean, deviation, pivot, patches = (
+        angles, natural, base, wrists, pivot, deviation, patches, faces = (
             torch.from_numpy(np.concatenate(column).astype(np.float32)) for column in zip(*rows, strict=True)
         )
         zero = torch.zeros(len(angles), 3)
         centre = wrists + (base @ pivot[..., None])[..., 0]
-        push = torch.from_numpy(use.force.astype(np.float32)) if pushes and use.force is not None else None
+        pushes = use.affordance not in HOLDING and use.force is not None
+        push = torch.from_numpy(np.asarray(use.force, dtype=np.float32)) if pushes else None
         hands = _Hands(angles, zero, zero.clone(), base, pivot, centre)
-        return hands, Wish(mean, deviation, patches, push), np.concatenate(types)
+        return hands, Wish(natural, deviation, patches, faces.long(), push), np.concatenate(types)
 
     def _candidates(
         self, hands: _Hands, betas: Array, layer: HandLayer, types: NDArray[np.int64], terms: Mapping[str, Tensor]
@@ -175,7 +174,7 @@ class _Problem:
         points = torch.cat([skin, balls], dim=1)
         distance, normals = fields.solid.lookup(points)
         on_skin, in_flesh = distance[:, : layer.skin_count], distance[:, layer.skin_count :]
-        found = energies.contacts(layer, fields, skin, on_skin, normals)
+        found = energies.contacts(layer, fields, wish, skin, on_skin, normals)
         terms = {
             "touch": energies.touch(found, wish, indent),
             "penetration": energies.penetration(on_skin, in_flesh, layer.radii, 0.001),
@@ -185,7 +184,7 @@ class _Problem:
             "unnatural": energies.unnatural(hands.angles, wish),
         }
         if wish.push is None:
-            terms["hold"] = energies.hold(found, layer, fields, self.closure)
+            terms["hold"] = energies.hold(found, fields, self.closure)
         else:
             terms["press"] = energies.press(found, wish)
         return terms
@@ -222,11 +221,6 @@ def _best(cost: Tensor, group: int) -> Tensor:
     return best + group * torch.arange(len(best))
 
 
-def _region_weights(shape: GraspShape) -> Array:
-    weights = np.zeros(17)
-    weights[list(shape.regions)] = 1.0
-    return weights
-
-
-def _deviation(shape: GraspShape, limits: Limits) -> Array:
-    return np.full(limits.size, np.radians(15.0))
+def _faces(shape: GraspShape) -> Array:
+    """Which side of the finger touches in each patch (22,): a row of ``HandLayer.facing``."""
+    return np.array([FACES.index(shape.faces.get(int(region), "palmar")) for region in PATCH_REGIONS], dtype=np.float64)

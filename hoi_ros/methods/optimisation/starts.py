@@ -6,35 +6,38 @@ from dataclasses import dataclass
 
 import numpy as np
 import open3d as o3d
-import torch
 
 from hoi_ros.hand.grasp_shapes import GraspShape
 from hoi_ros.hand.limits import Limits
 from hoi_ros.hand.model import HandModel
 from hoi_ros.hand.rotations import exp
-from hoi_ros.methods.optimisation.hand_layer import PATCH_REGIONS, HandLayer
-from hoi_ros.scene.affordances import Affordance, Use
+from hoi_ros.scene.affordances import HOLDING, Affordance, Use
 from hoi_ros.scene.object_model import ObjectModel
 from hoi_ros.types import Array
 
+FINGERTIP = 5
+"""Region that presses: the index finger's end."""
+
 _OPENINGS = np.linspace(0.0, 1.0, 6)
-_ROOM = 0.008  # m that a hand is opened wider than what it takes
-_TILT = np.radians(15.0)  # standard deviation of the start's orientation
-_SLIDE = 0.008  # m, of its position
+_ROOM = 0.010  # m that a hand starts wider than what it takes
+_TILT = np.radians(12.0)  # standard deviation of the start's orientation
+_SLIDE = 0.006  # m, of its position
+_POINTS = 4096
 
 
 @dataclass(frozen=True)
-class Grip:
-    """How one grasp type meets an object, at each opening, in the hand's frame (wrist joint at the origin).
+class Jaws:
+    """How one grasp type meets an object, at each opening, in the hand's frame with the wrist joint at the origin.
 
-    Columns of ``frames``: the axis gripped around, the direction in which the hand arrives, and what completes them.
+    Columns of ``frames``: across the jaws and the arrival (a line gripped between them), arrival, what completes them.
     """
 
     angles: Array  # (A, 26) rad
-    centres: Array  # (A, 3) m
+    places: Array  # (A, 3) m: middle between the jaws, or the skin that is laid on the surface
     frames: Array  # (A, 3, 3)
-    gaps: Array  # (A,) m between thumb and fingers; infinite for a palm
-    patches: Array  # (22,) wanted
+    gaps: Array  # (A,) m, thickness that fits between
+    pinch: bool  # two jaws about a thickness; else skin laid on a surface
+    turns: bool  # the gripped thing's axis lies along the arrival (disks and balls)
 
 
 @dataclass(frozen=True)
@@ -42,113 +45,120 @@ class Starts:
     """Hands before optimisation."""
 
     angles: Array  # (N, 26) rad
+    natural: Array  # (N, 26) rad, the type's shape at the size of what is gripped
     rotations: Array  # (N, 3, 3) of the wrist
     wrists: Array  # (N, 3) m
+    places: Array  # (N, 3) m in the hand's frame: a good pivot
 
 
-def wanted_patches(shape: GraspShape, weights: Array) -> Array:
-    """Weights of regions (17,) spread over the contact patches (22,)."""
-    share = np.bincount(PATCH_REGIONS, minlength=17)
-    spread: Array = (weights / share)[PATCH_REGIONS]
-    return spread
-
-
-def grip(layer: HandLayer, model: HandModel, limits: Limits, shape: GraspShape, patches: Array, push: bool) -> Grip:
-    """Measured on the posed hand, from the mean shape of the type to its opening."""
-    closed, opened = (limits.to_angles(pose) for pose in (shape.hand_pose(model), shape.opening_pose(model)))
-    angles = np.clip(closed + _OPENINGS[:, None] * (opened - closed), limits.lower, limits.upper)
-    count = len(angles)
-    with torch.no_grad():
-        skin, _, _ = layer.pose(
-            torch.from_numpy(angles.astype(np.float32)), torch.eye(3).expand(count, 3, 3), torch.zeros(count, 3)
-        )
-        pads = skin[:, layer.patches].mean(2).numpy().astype(np.float64)  # (A, 22, 3)
-    knuckles = layer.rest[1] - layer.rest[7]
-    palm_out = -limits.frames[3, :, 1]
-    palm = pads[:, 15:].mean(1)
-    thumb, fingers = patches[:3], patches[3:15]
-    pinches = not push and shape.opposition != "palm" and thumb.any() and fingers.any()
-    if pinches:
-        one = np.einsum("p,api->ai", thumb / thumb.sum(), pads[:, :3])
-        other = np.einsum("p,api->ai", fingers / fingers.sum(), pads[:, 3:15])
-        centres, closing = (one + other) / 2.0, other - one
-        gaps = np.linalg.norm(closing, axis=1)
-        arrive = centres - palm
-        axis = np.cross(closing, arrive)
-        frames = _frames(axis, np.cross(axis, closing))
+def region_weights(shape: GraspShape, use: Use) -> Array:
+    """How much each of the 17 regions should touch, 0..1."""
+    weights = np.zeros(17)
+    if use.affordance in (Affordance.PRESS, Affordance.LEVER):
+        weights[FINGERTIP] = 1.0
     else:
-        share = patches / patches.sum()
-        centres = np.einsum("p,api->ai", share, pads) if push else palm
-        gaps = np.full(count, np.inf)
-        frames = _frames(np.broadcast_to(knuckles, palm.shape), np.broadcast_to(palm_out, palm.shape))
-    return Grip(angles, centres, frames, gaps, patches)
+        weights[list(shape.regions)] = shape.weights
+    return weights
 
 
-def place(obj: ObjectModel, use: Use, shape: GraspShape, grip: Grip, count: int, rng: np.random.Generator) -> Starts:
+def jaws(model: HandModel, limits: Limits, betas: Array, shape: GraspShape, use: Use) -> Jaws:
+    """Measured on the posed hand, from the type's mean shape to its opening."""
+    poses = np.stack([shape.hand_pose(model, float(opening)) for opening in _OPENINGS])
+    wrist = model.kinematics.rest_joints(betas[None])[0, 0]
+    vertices = model.mesh(np.zeros((1, 3)), poses, betas).vertices - wrist
+    grip = shape.grip(model, betas)
+    touching = vertices[:, shape.contact_vertices(model)[: len(shape.required)]]  # (A, R, 3)
+    required = np.array(shape.required)
+    approach = np.broadcast_to(grip.approach, (len(poses), 3))
+    axis = np.broadcast_to(grip.axis, (len(poses), 3))
+    fingers = (required >= 3) & (required < 15)
+    opened = np.linalg.norm((touching - touching[0])[:, fingers].mean(axis=1), axis=1)
+    if use.affordance in (Affordance.PRESS, Affordance.LEVER):
+        tip = vertices[:, shape.contact_vertices(model)[shape.regions.index(FINGERTIP)]]
+        return Jaws(limits.to_angles(poses), tip, _frames(axis, approach), shape.size + opened, False, False)
+    turns = abs(float(grip.axis @ grip.approach)) > 0.7
+    if shape.opposition == "palm":
+        palm = grip.centre - wrist - 0.5 * shape.size * grip.approach
+        places = np.broadcast_to(palm, (len(poses), 3))
+        return Jaws(limits.to_angles(poses), places, _frames(axis, approach), shape.size + opened, False, turns)
+    one = required < 3 if (required < 3).any() else required == required[0]
+    thumb, other = touching[:, one].mean(axis=1), touching[:, ~one].mean(axis=1)
+    closing = other - thumb
+    across = np.cross(closing, approach)
+    arrive = np.cross(across, closing)
+    gaps = np.linalg.norm(closing, axis=1)
+    return Jaws(limits.to_angles(poses), (thumb + other) / 2.0, _frames(across, arrive), gaps, True, turns)
+
+
+def place(obj: ObjectModel, use: Use, hand: Jaws, count: int, rng: np.random.Generator) -> Starts:
     """``count`` starts for one use."""
-    points, normals = _surface(obj, use, 4096, rng)
-    if np.isfinite(grip.gaps).all():
-        centres, frames, openings = _pinched(obj, use, grip, points, normals, count, rng)
-    else:
-        centres, frames = _covered(use, points, normals, count, rng)
-        openings = rng.integers(len(grip.angles), size=count)
-    tilts = exp(rng.normal(size=(count, 3)) * _TILT)
-    rotations = frames @ np.swapaxes(grip.frames[openings], 1, 2) @ tilts
-    centres = centres + rng.normal(size=(count, 3)) * _SLIDE
-    wrists = centres - np.einsum("nij,nj->ni", rotations, grip.centres[openings])
-    return Starts(grip.angles[openings], rotations, wrists)
+    points, normals = _surface(obj, use, rng)
+    find = _pinched if hand.pinch else _covered
+    places, frames, width = find(obj, use, hand, points, normals, count, rng)
+    fitting, opened = (np.abs(hand.gaps - width[:, None] - room).argmin(axis=1) for room in (0.0, _ROOM))
+    rotations = frames @ np.swapaxes(hand.frames[opened], 1, 2) @ exp(rng.normal(size=(count, 3)) * _TILT)
+    places = places + rng.normal(size=(count, 3)) * _SLIDE
+    wrists = places - np.einsum("nij,nj->ni", rotations, hand.places[opened])
+    return Starts(hand.angles[opened], hand.angles[fitting], rotations, wrists, hand.places[opened])
 
 
-def _surface(obj: ObjectModel, use: Use, count: int, rng: np.random.Generator) -> tuple[Array, Array]:
-    """Points and outward normals (count, 3) spread evenly over the part."""
+def _surface(obj: ObjectModel, use: Use, rng: np.random.Generator) -> tuple[Array, Array]:
+    """Points and outward normals (P, 3) spread evenly over the part."""
     corners = obj.vertices[obj.faces[obj.face_parts == obj.part(use.part)]]
     cross = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
     area = np.linalg.norm(cross, axis=1)
-    face = rng.choice(len(area), size=count, p=area / area.sum())
-    one, two = np.sqrt(rng.random(count)), rng.random(count)
+    face = rng.choice(len(area), size=_POINTS, p=area / area.sum())
+    one, two = np.sqrt(rng.random(_POINTS)), rng.random(_POINTS)
     shares = np.stack([1.0 - one, one * (1.0 - two), one * two], axis=1)
     return np.einsum("nk,nki->ni", shares, corners[face]), cross[face] / area[face, None]
 
 
-def _covered(use: Use, points: Array, normals: Array, count: int, rng: np.random.Generator) -> tuple[Array, Array]:
-    """Centres and frames of hands laid on the surface with the palm (or the pushing pads) towards it."""
+def _covered(
+    obj: ObjectModel, use: Use, hand: Jaws, points: Array, normals: Array, count: int, rng: np.random.Generator
+) -> tuple[Array, Array, Array]:
+    """Places and frames of skin laid on the surface, and the thickness behind it."""
+    width = _thickness(obj, points, -normals)
     arrive = -normals
-    if use.axis is not None:
-        arrive = _across(arrive, use.axis, rng)
-    if use.affordance in (Affordance.PRESS, Affordance.LEVER, Affordance.SUPPORT) and use.force is not None:
+    if use.affordance not in HOLDING and use.force is not None:
         arrive = np.broadcast_to(use.force, arrive.shape)
-    arrive = _into_cone(arrive, use)
-    facing = np.einsum("ni,ni->n", arrive, -normals)
-    chosen = rng.choice(len(points), size=count, p=_positive(facing))
-    arrive, points = arrive[chosen], points[chosen]
-    axis = rng.normal(size=(count, 3)) if use.axis is None else use.axis * rng.choice([-1.0, 1.0], size=(count, 1))
-    back = rng.uniform(0.0, 0.015, size=(count, 1))
-    return points - back * arrive, _frames(axis, arrive)
+    elif use.axis is not None:
+        along = use.axis * rng.choice([-1.0, 1.0], size=(_POINTS, 1))
+        arrive = along if hand.turns else _across(arrive, use.axis, rng)
+    if use.affordance in HOLDING:
+        arrive = _into_cone(arrive, use)
+    chosen = rng.choice(_POINTS, size=count, p=_chances(np.einsum("ni,ni->n", arrive, -normals)))
+    arrive = arrive[chosen]
+    along = rng.normal(size=(count, 3))
+    if use.axis is not None and not hand.turns:
+        along = use.axis * rng.choice([-1.0, 1.0], size=(count, 1))
+    back = rng.uniform(0.0, 0.01, size=(count, 1))
+    return points[chosen] - back * arrive, _frames(along, arrive), width[chosen]
 
 
 def _pinched(
-    obj: ObjectModel, use: Use, grip: Grip, points: Array, normals: Array, count: int, rng: np.random.Generator
+    obj: ObjectModel, use: Use, hand: Jaws, points: Array, normals: Array, count: int, rng: np.random.Generator
 ) -> tuple[Array, Array, Array]:
-    """Centres, frames and openings of hands about places whose two sides face each other."""
+    """Middles, frames and thicknesses of places whose two sides face each other."""
     through = -normals + 0.15 * rng.normal(size=normals.shape)
     through /= np.linalg.norm(through, axis=1, keepdims=True)
     width = _thickness(obj, points, through)
     arrive = rng.normal(size=normals.shape)
     if use.axis is not None:
-        arrive = np.cross(use.axis, through) * rng.choice([-1.0, 1.0], size=(len(points), 1))
-    if use.approach is not None:
-        arrive = _into_cone(use.approach + np.tan(min(use.cone, 1.2)) * 0.5 * rng.normal(size=normals.shape), use)
+        along = use.axis * rng.choice([-1.0, 1.0], size=(_POINTS, 1))
+        arrive = along if hand.turns else np.cross(along, through)
+    elif use.approach is not None:
+        arrive = _into_cone(use.approach + 0.5 * np.tan(min(use.cone, 1.2)) * arrive, use)
     arrive = _across(arrive, through, rng)
-    fits = (width < grip.gaps.max() + 0.01) & (width > 0.0)
-    good = fits if use.approach is None else fits & (arrive @ use.approach > np.cos(min(use.cone + 0.2, np.pi)))
-    chosen = rng.choice(len(points), size=count, p=_positive(good + 0.01 * fits))
+    fits = (width < hand.gaps.max() + 0.005).astype(float)
+    if use.approach is not None:
+        fits *= np.where(arrive @ use.approach > np.cos(min(use.cone + 0.1, np.pi)), 1.0, 0.003)
+    chosen = rng.choice(_POINTS, size=count, p=_chances(fits))
     through, arrive, width = through[chosen], arrive[chosen], width[chosen]
-    openings = np.abs(grip.gaps - (width[:, None] + _ROOM)).argmin(axis=1)
-    return points[chosen] + 0.5 * width[:, None] * through, _frames(np.cross(through, arrive), arrive), openings
+    return points[chosen] + 0.5 * width[:, None] * through, _frames(np.cross(through, arrive), arrive), width
 
 
 def _thickness(obj: ObjectModel, points: Array, through: Array) -> Array:
-    """How far (N,) rays into the object from its surface travel before they leave it, m."""
+    """How far (P,) rays into the object from its surface travel before they leave it, m."""
     scene = o3d.t.geometry.RaycastingScene(nthreads=1)
     scene.add_triangles(o3d.core.Tensor(obj.vertices.astype(np.float32)), o3d.core.Tensor(obj.faces.astype(np.uint32)))
     rays = np.concatenate([points + 2e-4 * through, through], axis=1).astype(np.float32)
@@ -157,15 +167,13 @@ def _thickness(obj: ObjectModel, points: Array, through: Array) -> Array:
 
 
 def _across(directions: Array, axis: Array, rng: np.random.Generator) -> Array:
-    """The directions (N, 3) made perpendicular to an axis, (3,) or (N, 3); random ones where nothing is left."""
+    """The directions (N, 3) made perpendicular to an axis, (3,) or (N, 3); random ones where little is left."""
     axis = np.broadcast_to(axis, directions.shape)
-    for attempt in (directions, rng.normal(size=directions.shape)):
-        flat = attempt - (attempt * axis).sum(1, keepdims=True) * axis
-        length = np.linalg.norm(flat, axis=1, keepdims=True)
-        if attempt is directions:
-            first, kept = flat / np.maximum(length, 1e-9), length > 0.2
-    result: Array = np.where(kept, first, flat / np.maximum(length, 1e-9))
-    return result
+    flat = directions - (directions * axis).sum(axis=1, keepdims=True) * axis
+    lost = np.linalg.norm(flat, axis=1, keepdims=True) < 0.2
+    flat = np.where(lost, np.cross(axis, rng.normal(size=axis.shape)), flat)
+    unit: Array = flat / np.linalg.norm(flat, axis=1, keepdims=True)
+    return unit
 
 
 def _into_cone(directions: Array, use: Use) -> Array:
@@ -189,7 +197,7 @@ def _frames(axis: Array, arrive: Array) -> Array:
     return np.stack([axis, arrive, np.cross(axis, arrive)], axis=-1)
 
 
-def _positive(weights: Array) -> Array:
-    """Probabilities from weights (N,), which may be negative; even ones where none is positive."""
-    kept = np.maximum(np.asarray(weights, dtype=np.float64), 0.0)
+def _chances(weights: Array) -> Array:
+    """Probabilities from weights (N,), negative ones counting as none; even ones where none is positive."""
+    kept = np.maximum(weights, 0.0)
     return kept / kept.sum() if kept.sum() > 0.0 else np.full(len(kept), 1.0 / len(kept))
