@@ -87,7 +87,7 @@ class Describer:
         verb = lexicon.pick(rng, _VERBS[use.affordance][0])
         touch = contact_words(obj, use.part, contacts)
         detail = f"with {touch}" if touch else "without touching it"
-        noun = lexicon.pick(rng, lexicon.nouns(obj.category))
+        noun = lexicon.pick(rng, lexicon.nouns(obj.category, obj.adjectives))
         look = _look(obj, rng, appearance)
         stance = f"it is {_orientation(obj, camera)}"
         return Hierarchy(
@@ -127,13 +127,13 @@ def affordance(
     ``contacts`` (17, P) as above: the grasp type is named with the digits that touch, and left out where they
     contradict its name.
     """
-    noun = lexicon.pick(rng, lexicon.nouns(obj.category)) if "category" in fields else lexicon.OBJECT
+    noun = lexicon.pick(rng, lexicon.nouns(obj.category, obj.adjectives)) if "category" in fields else lexicon.OBJECT
     kinds = {"size": lexicon.size_words(obj), "shape": lexicon.shape_words(obj)}
     adjectives = [lexicon.pick(rng, words) for kind, words in kinds.items() if words and kind in fields]
     phrase = [lexicon.with_article(" ".join((*adjectives, noun.counted))), "is"]
     phrase.append(_handled(obj, use, rng) if "interaction" in fields else "handled")
     if "intent" in fields:
-        words = lexicon.intents(obj.category, use.affordance, "them" if noun.plural else "it")
+        words = lexicon.intents(obj.category, use.affordance, use.part, "them" if noun.plural else "it")
         phrase.append(f"to {lexicon.pick(rng, words)}")
     sentence = " ".join(phrase)
     if "grasp" in fields:
@@ -163,7 +163,8 @@ def _look(obj: ObjectModel, rng: np.random.Generator, appearance: str) -> str:
     """Shape and appearance: "a small tapered shape, a body and a handle"."""
     sizes, shapes = lexicon.size_words(obj), lexicon.shape_words(obj)
     words = [lexicon.pick(rng, sizes)] if sizes else []
-    words += [word for word in (appearance, *shapes) if word]
+    words += [appearance] if appearance else []
+    words += [lexicon.pick(rng, shapes)] if shapes else []
     parts = dict.fromkeys(lexicon.part_words(part, obj.category) for part in obj.part_names)
     said = [lexicon.with_article(" ".join((*words, "shape")))] if words else []
     said += [part.word if part.plural else lexicon.with_article(part.word) for part in parts if part and not part.owner]

@@ -21,7 +21,7 @@ def write(obj: ObjectModel, use: Use, rng: np.random.Generator, count: int, held
     phrasings = PHRASINGS[use.affordance]
     values = slots(obj, use, rng)
     fitting = [t for t in (phrasings.held_out if held_out else phrasings.seen) if t.fits(values)]
-    order = np.concatenate([rng.permutation(len(fitting)) for _ in range(-(-count // len(fitting)))])[:count]
+    order = np.concatenate([rng.permutation(len(fitting)) for _ in range(1 + count // len(fitting))])[:count]
     return [fitting[i].fill(slots(obj, use, rng), rng) for i in order]
 
 
@@ -30,16 +30,18 @@ def slots(obj: ObjectModel, use: Use, rng: np.random.Generator) -> dict[str, str
 
     Whether a slot is None depends on ``obj`` and ``use`` alone. Nouns: ``object``, ``an_object``, ``this_object``,
     ``noun``; ``part`` ("the handle of the mug", or the object where it is meant whole), ``the_part``, ``its_part``;
-    ``owner`` is what the part belongs to, ``held`` the owner by the part ("the bag by its strap"); ``screwed_part``
-    and ``screwed`` only for caps and lids. Pronouns: ``it``, ``is``, ``this``, ``part_it``, ``held_it``.
-    Directions: ``down`` (or up), ``from``, ``under`` and ``rest`` for a hand below. ``intent``: a bare verb phrase.
+    ``owner`` is what the part belongs to, ``held`` the owner by the part ("the bag by its strap"), ``pulled`` the
+    owner where it can move; ``screwed_part`` and ``screwed`` only for caps and lids. Pronouns: ``it``, ``is``,
+    ``this``, ``part_it``, ``held_it``. Directions: ``down`` (or up), ``towards`` you, ``from`` below, ``under``.
+    ``intent``: a bare verb phrase.
     """
-    noun = lexicon.pick(rng, lexicon.nouns(obj.category))
+    noun = lexicon.pick(rng, lexicon.nouns(obj.category, obj.adjectives))
     adjectives = _adjectives(obj, rng)
     it, its = ("them", "their") if noun.plural else ("it", "its")
     this = "these" if noun.plural else "this"
     thing = " ".join((*adjectives, noun.word))
-    intents = lexicon.intents(obj.category, use.affordance, it)
+    intents = lexicon.intents(obj.category, use.affordance, use.part, it)
+    parts = _part_slots(obj, use, rng, f"the {thing}", noun, its)
     return {
         "object": f"the {thing}",
         "an_object": lexicon.with_article(" ".join((*adjectives, noun.counted))),
@@ -49,8 +51,9 @@ def slots(obj: ObjectModel, use: Use, rng: np.random.Generator) -> dict[str, str
         "is": "are" if noun.plural else "is",
         "this": this,
         "intent": lexicon.pick(rng, intents) if intents else None,
-        **_part_slots(obj, use, rng, f"the {thing}", noun, its),
+        **parts,
         **_directions(use),
+        "pulled": None if lexicon.fixed(obj.category) else parts["owner"],
     }
 
 
@@ -99,11 +102,12 @@ def _directions(use: Use) -> dict[str, str | None]:
     push = use.force if use.affordance is not Affordance.TWIST else None
     up = 0.0 if push is None else float(push[2])
     below = use.affordance is Affordance.SUPPORT and up > _STEEP
+    level = push is not None and abs(up) < _STEEP
     return {
         "down": "down" if up < -_STEEP else "up" if up > _STEEP else None,
+        "towards": "towards you" if level else None,
         "from": "from below" if below else None,
         "under": "under" if below else None,
-        "rest": "rest" if below else None,
     }
 
 

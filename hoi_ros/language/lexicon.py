@@ -69,20 +69,36 @@ class PartWords:
         return self.word in _SCREWED
 
 
-def nouns(category: str) -> tuple[Noun, ...]:
-    """What people call a category; its own name in words where the lexicon does not know it."""
+def nouns(category: str, kinds: Sequence[str] = ()) -> tuple[Noun, ...]:
+    """What people call a category; its own name in words where the lexicon does not know it.
+
+    ``kinds``: adjectives of the object. Where one of them is a kind of the category ("chef" of a knife), so is a noun.
+    """
     entry = _ENTRIES["categories"].get(category, {"nouns": [spaced(category)]})
-    plural = entry.get("plural", False)
-    return tuple(
-        Noun(word, plural, entry.get("counted", f"pair of {word}") if plural else word) for word in entry["nouns"]
-    )
+    plural, special = entry.get("plural", False), entry.get("kinds", {})
+    words = [*entry["nouns"], *(special[kind] for kind in kinds if kind in special)]
+    return tuple(Noun(word, plural, f"pair of {word}" if plural else word) for word in words)
 
 
-def intents(category: str, affordance: Affordance, it: str) -> tuple[str, ...]:
-    """What one may want to do, as bare verb phrases ("drink"); those of the affordance alone for other categories."""
+def every_noun(category: str) -> tuple[str, ...]:
+    """Every word for the category, those of its kinds included."""
+    kinds = _ENTRIES["categories"].get(category, {}).get("kinds", {})
+    return tuple(dict.fromkeys((*(noun.word for noun in nouns(category)), *kinds.values(), spaced(category))))
+
+
+def intents(category: str, affordance: Affordance, part: str, it: str) -> tuple[str, ...]:
+    """What one may want to do, as bare verb phrases ("drink").
+
+    Those of the part where the lexicon has some, else of the category, else of the affordance alone.
+    """
     entry = _ENTRIES["categories"].get(category, {}).get("intents", {})
-    phrases = entry.get(affordance) or _ENTRIES["intents"].get(affordance, ())
+    phrases = entry.get(f"{affordance} {part}") or entry.get(affordance) or _ENTRIES["intents"].get(affordance, ())
     return tuple(phrase.replace("{it}", it) for phrase in phrases)
+
+
+def fixed(category: str) -> bool:
+    """Whether such objects stay where they are, whatever is done with them."""
+    return bool(_ENTRIES["categories"].get(category, {}).get("fixed", False))
 
 
 def part_words(part: str, category: str) -> PartWords | None:
@@ -100,6 +116,12 @@ def part_words(part: str, category: str) -> PartWords | None:
     return PartWords(" ".join(tokens))
 
 
+def size_range(category: str) -> tuple[float, float]:
+    """Lengths of the longest side, m, below which such an object is small and above which it is large."""
+    small, large = _ENTRIES["categories"].get(category, _ENTRIES["categories"]["object"])["size"]
+    return small, large
+
+
 def size_words(obj: ObjectModel) -> tuple[str, ...]:
     """Words of size that are true of ``obj``, none where it is of middling size.
 
@@ -107,8 +129,7 @@ def size_words(obj: ObjectModel) -> tuple[str, ...]:
     "tall" is a height of ``TALL`` times the width. Where a shape word of the object speaks of the same, it decides.
     """
     sides = np.ptp(obj.vertices, axis=0)
-    entry = _ENTRIES["categories"].get(obj.category, _ENTRIES["categories"]["object"])
-    small, large = entry["size"]
+    small, large = size_range(obj.category)
     words: list[str] = []
     told = [not group.isdisjoint(obj.adjectives) for group in _SIZE_WORDS]
     if not told[0]:
@@ -119,8 +140,9 @@ def size_words(obj: ObjectModel) -> tuple[str, ...]:
 
 
 def shape_words(obj: ObjectModel) -> tuple[str, ...]:
-    """The object's own adjectives, as one says them before a noun."""
-    return tuple(_ENTRIES["shapes"].get(word, spaced(word)) for word in obj.adjectives)
+    """The object's own adjectives, as one says them before a noun; not those that make a noun."""
+    kinds = _ENTRIES["categories"].get(obj.category, {}).get("kinds", {})
+    return tuple(_ENTRIES["shapes"].get(word, word) for word in obj.adjectives if word not in kinds)
 
 
 def with_article(phrase: str) -> str:

@@ -62,10 +62,13 @@ def _read() -> list[tuple[tuple[A, ...], re.Pattern[str]]]:
 
 
 _PATTERNS = _read()
-_HANDLE = re.compile(r"\b(?:handle|strap|hilt|loop)s?\b")
+_HANDLE = re.compile(r"\b(?:(?:handle|strap|hilt)s?|loops)\b")
 _LEVER = re.compile(r"\blevers?\b(?! thing)")
 _GRIPS = (A.HANDLE_GRASP, A.WRAP_GRASP)
-_OF_PART = re.compile(r"\b(\w+) of (?:the|its|this) thing|\b(?:by|on|with) (?:the|its|their) (\w+)|\bthing's (\w+)")
+_OF_PART = re.compile(
+    r"\b(\w+) of (?:the|its|this) thing|\bthing's (\w+)"
+    r"|\b(?:by|on|with|pushing|pressing|turning|pulling|moving) (?:the|its|their) (?!thing)(\w+)"
+)
 _SYNONYMS = {"lid": ("cap", "top"), "cap": ("lid", "top")}
 
 
@@ -120,7 +123,7 @@ def _category(text: str, category: str) -> tuple[str | None, str]:
     """The category the sentence names, and the sentence with "thing" for its nouns."""
     text = _MODAL.sub("", text)
     known = dict.fromkeys((*([category] if category else []), *lexicon.CATEGORIES))
-    names = {name: each for each in known for name in (lexicon.spaced(each), *(n.word for n in lexicon.nouns(each)))}
+    names = {noun: each for each in known for noun in lexicon.every_noun(each)}
     longest = "|".join(sorted(map(re.escape, names), key=len, reverse=True))
     pattern = re.compile(rf"(?<= )({longest})(?=\b|s\b|es\b)")
     text = re.sub(r"(?<=\w)-(?=\w)(?!grasp)", " ", text)
