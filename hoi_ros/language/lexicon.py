@@ -133,7 +133,7 @@ def size_words(obj: ObjectModel) -> tuple[str, ...]:
     words: list[str] = []
     told = [not group.isdisjoint(obj.adjectives) for group in _SIZE_WORDS]
     if not told[0]:
-        words += ["small", "little"] * bool(sides.max() < small) + ["large", "big"] * bool(sides.max() > large)
+        words += ["small"] * bool(sides.max() < small) + ["large", "big"] * bool(sides.max() > large)
     if not told[1] and sides[2] > TALL * sides[:2].max():
         words.append("tall")
     return tuple(words)
