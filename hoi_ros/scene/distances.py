@@ -49,6 +49,12 @@ class SignedDistance:
             normals[part] = answer["primitive_normals"].numpy()
         return closest.reshape(points.shape), normals.reshape(points.shape)
 
+    def closest_faces(self, points: ArrayLike) -> NDArray[np.int64]:
+        """Numbers (...) of the faces closest to points (..., 3), m."""
+        points = np.asarray(points, float)
+        answer = self._scene.compute_closest_points(_single(points - self._centre), nthreads=1)
+        return answer["primitive_ids"].numpy().astype(np.int64)
+
     def inside(self, points: ArrayLike) -> NDArray[np.bool_]:
         """Whether points (..., 3), m, lie inside: the majority of three rays' odd crossings."""
         points = np.asarray(points, float)
