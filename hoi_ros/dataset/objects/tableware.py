@@ -46,10 +46,11 @@ PANS = {
     "straight": ([0, 0.12, 0.4, 1.0], [0.9, 0.97, 1.0, 1.0]),
     "curved": ([0, 0.1, 0.3, 0.6, 1.0], [0.66, 0.8, 0.91, 0.97, 1.0]),
 }
+RIM = (G.PALMAR_PINCH, G.PRISMATIC_3_FINGER, G.PARALLEL_EXTENSION)
 
 
 def bowl(rng: np.random.Generator, name: str) -> ObjectModel:
-    """A bowl with a plain, thickened or flanged rim, on a foot or without."""
+    """A bowl with a plain, thickened or flanged rim, on a foot or without; half of them are in the air."""
     shape, plan = str(rng.choice(list(BOWLS))), str(rng.choice(["round", "round", "oval", "square", "octagonal"]))
     outline = {
         "round": circle(1.0, 40),
@@ -67,14 +68,14 @@ def bowl(rng: np.random.Generator, name: str) -> ObjectModel:
         rise = rng.uniform(0.004, 0.014)
         scale = radius * BOWLS[shape][1][0] * np.array([rng.uniform(0.9, 1.15), 0.9])
         foot = [loft("body", stack(outline, [-rise, 0.001], scale))]
-    uses = [
-        grips.push_use(Affordance.SUPPORT, "body", grips.FLAT_HAND, grips.UP, ("rim",)),
-        grips.lift_use("rim", grips.fitting(grips.PLATE, edge), neighbours=("body",)),
-    ]
+    stands = bool(rng.random() < 0.5)
+    uses = [grips.lift_use("rim", grips.fitting(RIM, edge), neighbours=("body",))]
+    if not stands:
+        uses.append(grips.push_use(Affordance.SUPPORT, "body", grips.FLAT_HAND, grips.UP, ("rim",)))
     if 2.0 * radius < 0.115:
         types = (G.POWER_SPHERE, G.LARGE_DIAMETER, G.PRECISION_DISK)
         uses.append(Use(Affordance.WRAP_GRASP, "body", types, axis=grips.UP, neighbours=("rim",)))
-    return assemble(name, "bowl", [*body, rim, *foot], uses, {"diameter": 2.0 * radius}, (plan, shape))
+    return assemble(name, "bowl", [*body, rim, *foot], uses, {"diameter": 2.0 * radius}, (plan, shape), stands)
 
 
 def _walls(rng: np.random.Generator, sections: Array, wall: float) -> tuple[list[Solid], Solid, float]:
@@ -131,7 +132,7 @@ def _stem(rng: np.random.Generator, radius: float, seat: float) -> tuple[list[So
 
 
 def pan(rng: np.random.Generator, name: str) -> ObjectModel:
-    """A frying pan, its handle towards +x and rising."""
+    """A frying pan, its handle towards +x and rising; half of them are in the air."""
     shape = str(rng.choice(list(PANS)))
     radius, height, wall = rng.uniform(0.075, 0.125), rng.uniform(0.028, 0.05), rng.uniform(0.003, 0.004)
     levels = height * np.array([0.0, 0.15, 0.4, 0.7, 1.0])
@@ -157,11 +158,12 @@ def pan(rng: np.random.Generator, name: str) -> ObjectModel:
     if rng.random() < 0.3:
         solids.append(_helper(rng, level, levels, radii - wall / 2.0))
     run = path[9] - path[4]
-    uses = (
-        grips.handle_use("handle", thick + broad, run / np.linalg.norm(run), neighbours=("body",)),
-        grips.push_use(Affordance.SUPPORT, "body", grips.FLAT_HAND, grips.UP, ("handle",)),
-    )
-    return assemble(name, "pan", solids, uses, {"diameter": 2.0 * radius, "handle_length": length}, (shape,))
+    stands = bool(rng.random() < 0.5)
+    uses = [grips.handle_use("handle", thick + broad, run / np.linalg.norm(run), neighbours=("body",))]
+    if not stands:
+        uses.append(grips.push_use(Affordance.SUPPORT, "body", grips.FLAT_HAND, grips.UP, ("handle",)))
+    dimensions = {"diameter": 2.0 * radius, "handle_length": length}
+    return assemble(name, "pan", solids, uses, dimensions, (shape,), stands)
 
 
 def _helper(rng: np.random.Generator, level: float, levels: Array, radii: Array) -> Solid:
