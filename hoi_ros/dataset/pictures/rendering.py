@@ -232,8 +232,12 @@ def _shaded(
     lit, openness = np.ones((2, len(grid)), dtype=np.float32)
     turns = np.tile(_TURNS, (height // 4 + 1, width // 4 + 1))[:height, :width].ravel()[known]
     lit[known] = shader.lit(points, normals, turns)
-    openness[known] = shader.openness(points, normals, turns, _OPEN_REACH)
-    lit, openness = (_smoothed(values.reshape(height, width)) for values in (lit, openness))
+    half = np.flatnonzero(turns < 8)  # openness is smooth: every second pixel will do
+    counted = np.ones(len(grid), dtype=np.float32)
+    openness[known], counted[known] = 0.0, turns < 8
+    openness[known[half]] = shader.openness(points[:, half], normals[:, half], 2 * turns[half], _OPEN_REACH)
+    lit, openness, counted = (_smoothed(values.reshape(height, width)) for values in (lit, openness, counted))
+    openness /= counted
     picture = behind.copy()
     picture[known] = shader.light(normals, colours, gloss, points, lit[known], openness[known]).T
     facing = np.ones(len(grid), dtype=np.float32)
