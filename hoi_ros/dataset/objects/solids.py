@@ -241,8 +241,8 @@ def assemble(
 ) -> ObjectModel:
     """Unite ``solids`` to one object standing on z = 0, centred on x = y = 0. Parts are numbered as they come.
 
-    What does not stand (``stands`` False: tools, which are picked up before they are used) is centred in z too: no plane
-    bounds the free space around it. "height", "width" (x) and "depth" (y) are added to ``dimensions``.
+    What does not stand (``stands`` False: tools, which are picked up before they are used) is centred in z too, and no
+    plane bounds the free space around it. "height", "width" (x) and "depth" (y) are added to ``dimensions``.
     Raises Refused(PARAMETER) if the solids do not make one closed surface, or a use names no part of it.
     """
     points = np.concatenate([piece for solid in solids for piece in solid.pieces])
