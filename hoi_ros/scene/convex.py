@@ -36,8 +36,8 @@ def decompose(
 ) -> tuple[tuple[Piece, ...], Bulge]:
     """Convex pieces of the closed mesh ``vertices`` (V, 3), m, ``faces`` (F, 3), and what they add to it.
 
-    Each piece belongs to the part of ``face_parts`` (F,) most of its corners lie on. Raises Refused(MESH) where no
-    search keeps the pieces within ``MAX_BULGE`` of the solid.
+    Each piece belongs to the part of ``face_parts`` (F,) that most of its surface is nearest to. Raises Refused(MESH)
+    where no search keeps the pieces within ``MAX_BULGE`` of the solid.
     """
     vertices, faces = np.asarray(vertices, float), np.asarray(faces)
     exact = SignedDistance(vertices, faces)
@@ -55,7 +55,7 @@ def decompose(
         corners = [np.asarray(points, float) for points, _ in hulls]
         bulge = measure_bulge(corners, vertices, faces)
         if bulge.depth <= MAX_BULGE:
-            return tuple(Piece(c, _part(face_parts[exact.closest_faces(c)])) for c in corners), bulge
+            return tuple(Piece(c, _part(c, exact, face_parts)) for c in corners), bulge
     raise Refused(
         Reason.MESH,
         f"{len(corners)} convex pieces bulge {bulge.depth * 1e3:.1f} mm out of the mesh, more than "
@@ -81,5 +81,6 @@ def _samples(mesh: trimesh.Trimesh) -> Array:
     return np.concatenate([mesh.vertices, trimesh.sample.sample_surface(mesh, SAMPLES, seed=0)[0]])
 
 
-def _part(parts: NDArray[np.int32]) -> int:
-    return int(np.bincount(parts).argmax())
+def _part(corners: Array, exact: SignedDistance, face_parts: NDArray[np.int32]) -> int:
+    points, _ = trimesh.sample.sample_surface(trimesh.convex.convex_hull(corners), 200, seed=0)
+    return int(np.bincount(face_parts[exact.closest_faces(points)]).argmax())

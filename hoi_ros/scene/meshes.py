@@ -25,6 +25,7 @@ EXTENT = (0.005, 2.0)  # m: what is smaller or larger is no object for a hand, b
 HOLE = 0.005  # m, radius of the largest hole that is filled
 FOLD = 1e-3  # m: a surface folded into itself by less leaves the solid what it is
 FOLDED_SHARE = 0.005  # of the area may lie deeper
+TOUCH = 5e-6  # m: bodies nearer than twice this are one
 
 
 def load_mesh(path: str | Path) -> trimesh.Trimesh:
@@ -55,13 +56,13 @@ def check_mesh(vertices: ArrayLike, faces: ArrayLike) -> trimesh.Trimesh:
     mesh = trimesh.Trimesh(vertices, faces, process=False)
     if not mesh.is_watertight:
         mesh = _close(mesh)
-    _orient(mesh)
-    if (share := folded_share(mesh)) > FOLDED_SHARE and mesh.body_count > 1:
-        mesh = _unite(mesh)
-        share = folded_share(mesh)
-    if share > FOLDED_SHARE:
-        raise Refused(Reason.MESH, f"{share:.1%} of the mesh's surface lie deeper than {FOLD * 1e3:g} mm inside itself")
-    return mesh
+    mesh = _orient(mesh)
+    if (share := folded_share(mesh)) <= FOLDED_SHARE:
+        return mesh
+    bodies = [_outwards(body) for body in mesh.split(only_watertight=False)]
+    if len(bodies) > 1 and (share := max(map(folded_share, bodies))) <= FOLDED_SHARE:
+        return _unite(bodies)
+    raise Refused(Reason.MESH, f"{share:.1%} of the mesh's surface lie deeper than {FOLD * 1e3:g} mm inside itself")
 
 
 def object_model(
@@ -159,24 +160,33 @@ def _close(mesh: trimesh.Trimesh) -> trimesh.Trimesh:
     return closed
 
 
-def _orient(mesh: trimesh.Trimesh) -> None:
+def _orient(mesh: trimesh.Trimesh) -> trimesh.Trimesh:
     if not mesh.is_winding_consistent:
         trimesh.repair.fix_winding(mesh)
     if not mesh.is_winding_consistent:
         raise Refused(Reason.MESH, "the mesh's surface has only one side: its faces cannot all look outwards")
-    if mesh.volume < 0:
-        mesh.invert()
-    if mesh.volume < 1e-4 * np.prod(np.maximum(mesh.extents, 1e-3)):
-        raise Refused(Reason.MESH, f"the mesh is flat: it holds {mesh.volume * 1e6:.3g} cm3")
+    volume = sum(abs(_volume(body)) for body in mesh.split(only_watertight=False))
+    if volume < 1e-4 * np.prod(np.maximum(mesh.extents, 1e-3)):
+        raise Refused(Reason.MESH, f"the mesh is flat: it holds {volume * 1e6:.3g} cm3")
+    return _outwards(mesh)
 
 
-def _unite(mesh: trimesh.Trimesh) -> trimesh.Trimesh:
-    """The union of the bodies, each turned outwards."""
+def _outwards(mesh: trimesh.Trimesh) -> trimesh.Trimesh:
+    faces = mesh.faces if _volume(mesh) > 0 else mesh.faces[:, ::-1]
+    return trimesh.Trimesh(mesh.vertices, faces, process=False)
+
+
+def _volume(mesh: trimesh.Trimesh) -> float:
+    a, b, c = (mesh.triangles - mesh.bounds[0]).swapaxes(0, 1)
+    return float((a * np.cross(b, c)).sum() / 6)
+
+
+def _unite(bodies: list[trimesh.Trimesh]) -> trimesh.Trimesh:
+    """The union of bodies, each grown by ``TOUCH``, so that those which touch leave no slit."""
     solids = []
-    for body in mesh.split(only_watertight=False):
-        if body.volume < 0:
-            body.invert()
-        solids.append(manifold3d.Manifold(manifold3d.Mesh64(body.vertices, body.faces.astype(np.uint64))))
+    for body in bodies:
+        grown = body.vertices + TOUCH * body.vertex_normals
+        solids.append(manifold3d.Manifold(manifold3d.Mesh64(grown, body.faces.astype(np.uint64))))
     united = manifold3d.Manifold.batch_boolean(solids, manifold3d.OpType.Add).to_mesh64()
     return trimesh.Trimesh(np.array(united.vert_properties)[:, :3], np.array(united.tri_verts), process=False)
 

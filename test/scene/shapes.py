@@ -25,10 +25,10 @@ def ball(radius: float, segments: int = 128) -> Mesh:
     return arrays(manifold3d.Manifold.sphere(radius, segments))
 
 
-def cup(wall: float, radius: float = 0.04, height: float = 0.1) -> Mesh:
+def cup(wall: float, radius: float = 0.04, height: float = 0.1, segments: int = 96) -> Mesh:
     """Open cylinder whose axis is z, standing on z = 0."""
-    outer = manifold3d.Manifold.cylinder(height, radius, radius, 96)
-    hollow = manifold3d.Manifold.cylinder(height, radius - wall, radius - wall, 96).translate([0, 0, wall])
+    outer = manifold3d.Manifold.cylinder(height, radius, radius, segments)
+    hollow = manifold3d.Manifold.cylinder(height, radius - wall, radius - wall, segments).translate([0, 0, wall])
     return arrays(outer - hollow)
 
 
