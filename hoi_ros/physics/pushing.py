@@ -57,11 +57,13 @@ def _push(
     hand.pose(grasps, row)
     start = hand.wrist()
     hand.slide_along(direction)
-    torques = pushing_torques(hand, FORCE * direction, friction)
+    torques = pushing_torques(hand, FORCE * direction, friction, pieces)
     hand.squeeze(_TOUCH * torques)
     hand.push(_TOUCH * FORCE * direction)
     hand.run(_APPROACH)
     touched = _Touch(hand, pieces)
+    if not touched:
+        return 0.0, 0.0, float((hand.wrist() - start) @ direction), 0.0
     steps = hand.steps(_RISE)
     for step in range(steps):
         share = _TOUCH + (1.0 - _TOUCH) * (step + 1) / steps
@@ -79,18 +81,18 @@ class _Touch:
     """Where the hand touches a part, followed as places on the skin."""
 
     def __init__(self, hand: HumanHand, pieces: NDArray[np.int64]) -> None:
-        contacts = hand.contacts()
-        self._hand = hand
-        on_part = np.isin(contacts.pieces, pieces)
-        self._points, self._normals = contacts.points[on_part], contacts.normals[on_part]
-        self._bodies = contacts.bodies[on_part]
+        found = hand.contacts()
+        contacts = found[np.isin(found.pieces, pieces)]
+        self._hand, self._bodies = hand, contacts.bodies
+        self._points, self._normals = contacts.points, contacts.normals
         rotations, origins = self._frames()
         self._local = np.einsum("kji,kj->ki", rotations, self._points - origins)
 
+    def __bool__(self) -> bool:
+        return len(self._points) > 0
+
     def slip(self) -> float:
         """Largest motion along the surface since, m."""
-        if not len(self._points):
-            return 0.0
         rotations, origins = self._frames()
         motion = np.einsum("kij,kj->ki", rotations, self._local) + origins - self._points
         along = motion - self._normals * (motion * self._normals).sum(axis=1, keepdims=True)

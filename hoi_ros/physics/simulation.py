@@ -7,7 +7,7 @@ that it pulls in any direction and never at the hand.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import mujoco
 import numpy as np
@@ -38,6 +38,10 @@ class Contacts:
     distances: Array  # (K,) m, negative where they overlap
     bodies: NDArray[np.int64]  # (K,) body of the hand
     pieces: NDArray[np.int64]  # (K,) piece of the object
+
+    def __getitem__(self, chosen: NDArray[np.bool_]) -> Contacts:
+        """Those that a mask (K,) chooses."""
+        return Contacts(*(getattr(self, field.name)[chosen] for field in fields(self)))
 
 
 class Simulation:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
+
 from hoi_ros.physics.simulation import Contacts, Simulation
 from hoi_ros.types import Array
 
@@ -34,9 +36,10 @@ def squeeze(simulation: Simulation, friction: float) -> Array:
     return _torques(simulation, contacts, TOTAL * shares.reshape(-1, _EDGES, 1) * edges)
 
 
-def pushing_torques(simulation: Simulation, force: Array, friction: float) -> Array:
-    """Torques (servos,) Nm of the fingers that carry ``force`` (3,) N to the object through what is near it."""
-    contacts = simulation.contacts(WITHIN)
+def pushing_torques(simulation: Simulation, force: Array, friction: float, pieces: NDArray[np.int64]) -> Array:
+    """Torques (servos,) Nm of the fingers that carry ``force`` (3,) N to the ``pieces`` of the object near them."""
+    near = simulation.contacts(WITHIN)
+    contacts = near[np.isin(near.pieces, pieces)]
     if not len(contacts.points):
         return np.zeros(simulation.servos)
     edges = _cone_edges(contacts, friction)
