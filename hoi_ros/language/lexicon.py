@@ -109,6 +109,7 @@ def part_words(part: str, category: str) -> PartWords | None:
     tokens = [word for word in re.split(r"[\W\d_]+", part.lower()) if word]
     if not tokens or " ".join(tokens) in (spaced(category), "object", "whole"):
         return None
+    tokens = [_ENTRIES["parts"].get(token, token) for token in tokens]
     if tokens[-1] in _POSITIONS and len(tokens) > 1:
         tokens = [tokens[-1], *tokens[:-1]]
     if tokens[0] in _OWNERS and len(tokens) > 1:
@@ -126,7 +127,8 @@ def size_words(obj: ObjectModel) -> tuple[str, ...]:
     """Words of size that are true of ``obj``, none where it is of middling size.
 
     "small" and "large" compare the longest side of its box with two lengths of the category in the lexicon, m;
-    "tall" is a height of ``TALL`` times the width. Where a shape word of the object speaks of the same, it decides.
+    "tall" (of a torch, "long") is a height of ``TALL`` times the width. Where a shape word of the object speaks of
+    the same, it decides.
     """
     sides = np.ptp(obj.vertices, axis=0)
     small, large = size_range(obj.category)
@@ -135,14 +137,15 @@ def size_words(obj: ObjectModel) -> tuple[str, ...]:
     if not told[0]:
         words += ["small"] * bool(sides.max() < small) + ["large", "big"] * bool(sides.max() > large)
     if not told[1] and sides[2] > TALL * sides[:2].max():
-        words.append("tall")
+        words.append(_ENTRIES["categories"].get(obj.category, {}).get("high", "tall"))
     return tuple(words)
 
 
 def shape_words(obj: ObjectModel) -> tuple[str, ...]:
-    """The object's own adjectives, as one says them before a noun; not those that make a noun."""
-    kinds = _ENTRIES["categories"].get(obj.category, {}).get("kinds", {})
-    return tuple(_ENTRIES["shapes"].get(word, word) for word in obj.adjectives if word not in kinds)
+    """The object's own adjectives, as one says them before a noun; not those that make a noun or speak of a part."""
+    entry = _ENTRIES["categories"].get(obj.category, {})
+    said = {**_ENTRIES["shapes"], **dict.fromkeys(entry.get("kinds", {})), **entry.get("shapes", {})}
+    return tuple(word for adjective in obj.adjectives if (word := said.get(adjective, adjective)))
 
 
 def with_article(phrase: str) -> str:

@@ -43,6 +43,7 @@ _FORBIDDEN = re.compile(
     r"|do nothing|untouched|undisturbed|ignore|forget|nobody|no contact|(?:keep|steer) clear)\b"
     r"|^(?:please )?release "
 )
+_POLITE = re.compile(r"\b(?:i (?:need|want|would like) you to|try to|help me(?: to)?|it is time to|please) ")
 _PURPOSE = re.compile(r"^(?:in order )?to [^,]+, |^i (?:want|need|would like|have) to [^,]+?,? (?:so|and) ")
 _AFTER = re.compile(
     r",? (?:in order |so as )?to (?!the |one |it |them |you )\w+.*$|,? so (?:that|i|we|nothing)\b.*$| while .*$"
@@ -62,7 +63,7 @@ def _read() -> list[tuple[tuple[A, ...], re.Pattern[str]]]:
 
 
 _PATTERNS = _read()
-_HANDLE = re.compile(r"\b(?:(?:handle|strap|hilt)s?|loops)\b")
+_HANDLE = re.compile(r"\b(?:(?:handle|strap|hilt|stem|neck|head)s?|loops)\b")
 _LEVER = re.compile(r"\blevers?\b(?! thing)")
 _GRIPS = (A.HANDLE_GRASP, A.WRAP_GRASP)
 _OF_PART = re.compile(
@@ -101,7 +102,7 @@ def _readings(text: str) -> list[A]:
     """Affordances the sentence may ask for, likeliest first; none for a question about something."""
     if _QUESTION.match(text):
         return []
-    wish = _TOOL.sub("", _PURPOSE.sub("", text, count=1))
+    wish = _TOOL.sub("", _PURPOSE.sub("", _POLITE.sub("", text), count=1))
     for clause in (_AFTER.sub("", wish), wish, text):
         for readings, pattern in _PATTERNS:
             if pattern.search(clause):
