@@ -4,9 +4,9 @@ Everything is in the camera optical frame, m.
 
 A keypoint is **visible** when it lies in the picture and the ray from the camera through it meets nothing before it,
 or first meets its own skin within its reach: the finger's for a finger's keypoint, the finger's or the palm's for the
-first of a finger, the palm's or the arm's for the wrist. The reach is how deep under its skin the joint lies: 1.25
-times the longest way out of the flat hand at right angles to the bone, at most 30 mm; twice that of the last joint for
-a fingertip, which lies on the skin of one side only.
+first of a finger, the palm's or the arm's for the wrist. The reach is how deep under its skin a joint may lie along
+the ray: twice the longest way out of the flat hand at right angles to the bone, for rays as slanting as 60 degrees, and
+at most 35 mm; for a fingertip, which lies on the skin of one side, twice that of its last joint.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ FINGERS = np.array([0, *np.repeat([1, 2, 3, 4, 5], 4)])
 _JOINT_FINGERS = np.array([0, 2, 2, 2, 3, 3, 3, 5, 5, 5, 4, 4, 4, 1, 1, 1])  # of MANO's joints
 _FIRSTS = np.array([1, 5, 9, 13, 17])
 _TOUCH = 1e-3  # m: what lies this close to a keypoint is not before it
-_DEEPEST = 0.03  # m
+_DEEPEST = 0.035  # m
 
 
 class Kind(IntEnum):
@@ -149,7 +149,7 @@ class KeypointSight:
 
 
 def _reach(keypoints: Array, model: HandModel) -> Array:
-    """Longest way (21,) out of the flat hand at right angles to each keypoint's bone, with a margin."""
+    """Twice the longest way (21,) out of the flat hand at right angles to each keypoint's bone, m, cut off."""
     parent = np.maximum(np.arange(21) - 1, 0)
     parent[_FIRSTS] = 0
     parent[0] = 9
@@ -164,7 +164,7 @@ def _reach(keypoints: Array, model: HandModel) -> Array:
     rays = np.concatenate([np.broadcast_to(keypoints, directions.shape), directions], axis=-1).astype(np.float32)
     way: Array = scene.cast_rays(_tensor(rays))["t_hit"].numpy().astype(np.float64).max(axis=0)
     way[_FIRSTS + 3] = 2.0 * way[_FIRSTS + 2]
-    return np.minimum(1.25 * way, _DEEPEST)
+    return np.minimum(2.0 * way, _DEEPEST)
 
 
 def _tensor(array: NDArray[np.float32] | NDArray[np.uint32]) -> o3d.core.Tensor:

@@ -138,8 +138,7 @@ def arrange(
     middle = (held.min(axis=0) + held.max(axis=0)) / 2.0
     if level is not None:
         things.append(table(rng, middle, level))
-        taken = np.concatenate([held, things[2].shape.vertices])
-        things += clutter(rng, others, taken, things[3], int(rng.integers(0, 6)))
+        things += clutter(rng, others, held, things[2].shape.vertices, things[3], int(rng.integers(0, 6)))
     lights = random_lights(rng)
     radius = float(np.linalg.norm(held - middle, axis=1).max())
     elbow = things[2].rotation[:, 0]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 import trimesh
@@ -96,8 +97,14 @@ class HandSurface:
 
 def box(size: Array) -> Shape:
     """A box standing on z = 0."""
-    mesh = trimesh.creation.box(size)
-    return creased(np.asarray(mesh.vertices) + size * [0.0, 0.0, 0.5], mesh.faces.astype(np.int32))
+    cube = _cube()
+    return replace(cube, vertices=cube.vertices * size)
+
+
+@lru_cache(maxsize=1)
+def _cube() -> Shape:
+    mesh = trimesh.creation.box((1.0, 1.0, 1.0))
+    return creased(np.asarray(mesh.vertices) + [0.0, 0.0, 0.5], mesh.faces.astype(np.int32))  # noqa: RUF005 (a sum)
 
 
 def round_solid(profile: Array, sections: int = 40) -> Shape:

@@ -64,7 +64,7 @@ def random_lights(rng: np.random.Generator) -> Lights:
     tint = np.array([1.0 + warmth, 1.0, 1.0 - warmth], dtype=np.float32)
     key = np.append(rng.normal(size=2), rng.uniform(0.6, 2.5))
     fill = np.append(rng.normal(size=2), rng.uniform(-0.5, 1.0))
-    strength, ambient = rng.uniform(0.4, 0.85), rng.uniform(0.28, 0.5)
+    strength, ambient = rng.uniform(0.45, 0.95), rng.uniform(0.32, 0.58)
     return Lights(
         key=(key / np.linalg.norm(key)).astype(np.float32),
         key_colour=np.float32(strength) * tint,
@@ -116,31 +116,34 @@ def table(rng: np.random.Generator, middle: Array, height: float) -> Thing:
     return Thing(Kind.TABLE, shape, table_material(rng), np.eye(3), np.zeros(3)).moved(turn, shift)
 
 
-def clutter(rng: np.random.Generator, others: Sequence[Shape], taken: Array, top: Thing, count: int) -> list[Thing]:
-    """Up to ``count`` things standing on the table ``top``, none of them over the points ``taken`` (N, 3) m.
+def clutter(
+    rng: np.random.Generator, others: Sequence[Shape], held: Array, arm: Array, top: Thing, count: int
+) -> list[Thing]:
+    """Up to ``count`` things standing on the table ``top`` around the points ``held`` (N, 3), none under ``arm``, m.
 
     ``others``: shapes that stand on their z = 0, to choose from beside boxes and round solids.
     """
-    middle = taken[:, :2].mean(axis=0)
+    middle = held[:, :2].mean(axis=0)
+    reach = float(np.linalg.norm(held[:, :2] - middle, axis=1).max())
     height = float(top.shape.vertices[:, 2].max())
     room = np.abs((top.shape.vertices - top.shift) @ top.rotation).max(axis=0)[:2]
-    blocked = [(point, 0.005) for point in _thinned(taken[:, :2])]
+    places = np.vstack([_thinned(held[:, :2]), _thinned(arm[:, :2])])
+    radii = np.full(len(places), 0.005)
     things: list[Thing] = []
     for _ in range(count):
         shape = others[rng.integers(len(others))] if others and rng.random() < 0.8 else _plain_solid(rng)
         low, high = shape.vertices.min(axis=0), shape.vertices.max(axis=0)
         radius = float(np.linalg.norm(shape.vertices[:, :2] - (low + high)[:2] / 2.0, axis=1).max())
-        reach = float(np.linalg.norm(taken[:, :2] - middle, axis=1).max())
         for _ in range(4):
             angle, away = rng.uniform(0.0, 2.0 * np.pi), rng.uniform(NEAR, FAR)
             place = middle + (away + radius + rng.uniform(0.2, 1.0) * reach) * np.array([np.cos(angle), np.sin(angle)])
             off = np.abs((np.append(place, height) - top.shift) @ top.rotation)[:2] > room - radius
-            if not off.any() and all(np.linalg.norm(place - other) > radius + apart for other, apart in blocked):
+            if not off.any() and (np.linalg.norm(places - place, axis=1) > radius + radii).all():
                 turn = Rotation.from_euler("z", rng.uniform(0.0, 2.0 * np.pi)).as_matrix()
                 shift = np.append(place, height) - turn @ np.append((low + high)[:2] / 2.0, low[2])
                 material = random_material(rng, int(shape.parts.max()) + 1, float(high[2] - low[2]))
                 things.append(Thing(Kind.CLUTTER, shape, material, np.eye(3), np.zeros(3)).moved(turn, shift))
-                blocked.append((place, radius))
+                places, radii = np.vstack([places, place]), np.append(radii, radius)
                 break
     return things
 
