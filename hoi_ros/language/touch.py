@@ -1,4 +1,7 @@
-"""Which fingers touch which part, in words: what every description of a contact rests on."""
+"""Which fingers touch which part, in words: what every description of a contact rests on.
+
+Contacts come as (17, P): whether each of the 17 regions of ``hand.anchors`` touches each part of the object.
+"""
 
 from __future__ import annotations
 
@@ -14,17 +17,6 @@ DIGITS = ("thumb", "index", "middle", "ring", "little")
 """The digits, each three of the 17 regions from base to tip; regions 15 and 16 are the palm."""
 
 _PALM = (15, 16)
-
-
-def region_contacts(touching: Mask, part: NDArray[np.int32], regions: NDArray[np.int64], parts: int) -> Mask:
-    """Whether each of the 17 regions touches each part, (N, 17, parts).
-
-    ``touching`` (N, V) and nearest ``part`` (N, V) are those of ``metrics.contact``, ``regions`` (V,) of ``anchors``.
-    """
-    contacts = np.zeros((len(touching), 17, parts), dtype=bool)
-    hands, skin = np.nonzero(touching)
-    contacts[hands, regions[skin], part[hands, skin]] = True
-    return contacts
 
 
 def touching_digits(contacts: Mask) -> tuple[str, ...]:

@@ -13,13 +13,12 @@ from hypothesis.extra.numpy import arrays
 from made_objects import asked, thing, use
 
 from hoi_ros.hand import load_hand_model
-from hoi_ros.hand.anchors import vertex_regions
 from hoi_ros.hand.grasp_types import GraspType
 from hoi_ros.hand.limits import Limits, palm_back
 from hoi_ros.language import lexicon
 from hoi_ros.language.descriptions import FIELDS, Describer, affordance, partial_fields
 from hoi_ros.language.grasp_words import GRASPS, grasp_words
-from hoi_ros.language.touch import DIGITS, contact_words, region_contacts, toucher, touching_digits
+from hoi_ros.language.touch import DIGITS, contact_words, toucher, touching_digits
 from hoi_ros.scene.affordances import Affordance
 
 MODEL = load_hand_model()
@@ -45,16 +44,6 @@ def contact(**parts: list[int]) -> np.ndarray:
 def touchers(text: str) -> set[str]:
     """Digits, and the palm, that a text says touch; joints and directions are told elsewhere."""
     return {name for name in (*DIGITS, "palm") if re.search(rf"\b{name}\b", text)}
-
-
-def test_contacts_of_regions_are_those_of_their_vertices():
-    rng = np.random.default_rng(0)
-    touching, part = rng.random((3, 778)) < 0.02, rng.integers(0, 2, (3, 778)).astype(np.int32)
-    regions = vertex_regions(MODEL)
-    contacts = region_contacts(touching, part, regions, 2)
-    for hand, region, number in np.ndindex(3, 17, 2):
-        expected = (touching[hand] & (regions == region) & (part[hand] == number)).any()
-        assert contacts[hand, region, number] == expected
 
 
 @pytest.mark.parametrize(
