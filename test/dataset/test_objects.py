@@ -39,6 +39,10 @@ class TestFamily:
             assert len(model.faces) <= 6000
             assert np.isfinite(model.vertices).all()
 
+    def test_every_instance_comes_out_in_one_piece(self, category):
+        for index in range(8):
+            make_object(category, index, seed=3)  # refuses parts that float or enclose a void
+
     def test_it_stands_on_the_ground_or_is_centred(self, category):
         for model in instances(category):
             low, high = model.vertices.min(0), model.vertices.max(0)
@@ -97,10 +101,44 @@ class TestFamily:
             assert len(set(pairs)) == len(pairs)
 
 
-def inside(model: ObjectModel, points: np.ndarray) -> np.ndarray:
+@pytest.mark.parametrize("category", ["bag", "handle-bottle", "mug"])
+def test_fingers_fit_between_handle_and_body(category):
+    for model in instances(category):
+        use = next(use for use in model.uses if use.affordance is Affordance.HANDLE_GRASP)
+        scene = scene_of(model)
+        rng = np.random.default_rng(0)
+        points = rng.uniform(model.vertices.min(0), model.vertices.max(0), (4000, 3)) * [
+            1,
+            0 if category != "bag" else 1,
+            1,
+        ]
+        sides = [
+            np.concatenate([points, np.broadcast_to(way, points.shape)], 1) for way in (-use.approach, use.approach)
+        ]
+        hits = [scene.cast_rays(rays.astype(np.float32))["primitive_ids"].numpy() for rays in sides]
+        out, back = (np.append(model.face_parts, -1)[np.minimum(hit, len(model.faces))] for hit in hits)
+        between = (out == model.part("handle")) & (back == model.part("body"))
+        free = scene.compute_signed_distance(points.astype(np.float32)).numpy()[between]
+        assert 2.0 * free.max() > 0.025, f"{model.name}: {2e3 * free.max():.0f} mm"
+
+
+def scene_of(model: ObjectModel) -> o3d.t.geometry.RaycastingScene:
     scene = o3d.t.geometry.RaycastingScene(nthreads=1)
     scene.add_triangles(model.vertices.astype(np.float32), model.faces.astype(np.uint32))
-    return scene.compute_occupancy(points.astype(np.float32), nthreads=1).numpy() > 0
+    return scene
+
+
+def test_every_affordance_of_a_hand_is_in_several_categories():
+    carried: dict[Affordance, set[str]] = {}
+    for model in (model for category in CATEGORIES for model in instances(category)):
+        for use in model.uses:
+            carried.setdefault(use.affordance, set()).add(model.category)
+    wanted = set(Affordance) - {Affordance.NO_GRASP, Affordance.NULL}
+    assert {affordance for affordance, categories in carried.items() if len(categories) >= 2} == wanted
+
+
+def inside(model: ObjectModel, points: np.ndarray) -> np.ndarray:
+    return scene_of(model).compute_occupancy(points.astype(np.float32), nthreads=1).numpy() > 0
 
 
 def shape_descriptor(model: ObjectModel) -> np.ndarray:

@@ -79,7 +79,7 @@ def _lever_uses(along: Array, push: Array, thickness: float) -> tuple[Use, ...]:
 
 
 def _top_lever(rng: np.random.Generator, radius: float, height: float) -> tuple[list[Solid], tuple[Use, ...]]:
-    dome = stack(circle(radius, 28), height + np.array([0.001, 0.012, 0.02, 0.026]), [0.96, 0.96, 0.8, 0.45])
+    dome = stack(circle(radius, 28), height + np.array([-0.001, 0.012, 0.02, 0.026]), [0.96, 0.96, 0.8, 0.45])
     steep = rng.uniform(0.15, 0.6)
     along = rng.choice([-1.0, 1.0]) * np.cos(steep) * grips.X + np.sin(steep) * grips.UP
     normal = np.cross(along, grips.Y) * np.sign(np.cross(along, grips.Y)[2])
