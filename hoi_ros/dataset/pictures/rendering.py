@@ -32,7 +32,8 @@ LEAST_SEEN = 4  # keypoints, else another view is tried
 ATTEMPTS = 10
 _OPEN_REACH = 0.05  # m
 _ELBOW_ROOM = 0.12  # m between the camera and the arm
-_HALF_VIEW = np.array([0.6, 0.46])  # of a whole picture and a little more, as the tangent of its angles
+_SURE_VIEW = np.array([0.46, 0.34])  # of every whole picture, as the tangent of its angles
+_HALF_VIEW = np.array([0.6, 0.46])  # of any whole picture
 _TURNS = np.array([[0, 8, 2, 10], [12, 4, 14, 6], [3, 11, 1, 9], [15, 7, 13, 5]])  # spread within a block
 _SUBPIXELS = np.array([[-0.25, -0.25], [0.25, -0.25], [-0.25, 0.25], [0.25, 0.25]], dtype=np.float32)
 
@@ -150,7 +151,8 @@ def arrange(
         caster = Caster([thing.shape for thing in seen])
         keypoints = mesh.keypoints[0] @ (rotation @ turn).T + shift
         open_to = look.sight(caster, kinds(seen), keypoints)
-        if open_to.sum() >= LEAST_SEEN:
+        framed = (np.abs(keypoints[:, :2] / keypoints[:, 2:]) < _SURE_VIEW).all(axis=1)
+        if (open_to & framed).sum() >= LEAST_SEEN:
             break
     moved = move_hand(look.model, hand, rotation @ turn, shift)
     alone = Silhouette(seen[0].shape), Silhouette(seen[1].shape)

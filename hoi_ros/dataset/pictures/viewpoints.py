@@ -37,9 +37,9 @@ def choose_view(
     if table and towards[2] < 0.12:
         towards[2] = 0.12
         towards /= np.linalg.norm(towards)
-    eye = target + max(distance, 2.4 * radius) * towards
+    eye = target + max(distance, 2.6 * radius) * towards
     rotation = _look_along(-towards, roll)
-    aside = rng.normal(0.0, 0.25, 2) * radius
+    aside = rng.normal(0.0, 0.15, 2) * radius
     shift = -rotation @ eye + np.array([aside[0], aside[1], 0.0])
     return kind, rotation, shift
 
