@@ -164,7 +164,7 @@ def _look(obj: ObjectModel, rng: np.random.Generator, appearance: str) -> str:
     sizes, shapes = lexicon.size_words(obj), lexicon.shape_words(obj)
     words = [lexicon.pick(rng, sizes)] if sizes else []
     words += [appearance] if appearance else []
-    words += [lexicon.pick(rng, shapes)] if shapes else []
+    words += [lexicon.pick(rng, shapes).removesuffix("-shaped")] if shapes else []
     parts = dict.fromkeys(lexicon.part_words(part, obj.category) for part in obj.part_names)
     said = [lexicon.with_article(" ".join((*words, "shape")))] if words else []
     said += [part.word if part.plural else lexicon.with_article(part.word) for part in parts if part and not part.owner]
