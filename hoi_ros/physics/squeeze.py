@@ -10,6 +10,7 @@ from hoi_ros.types import Array
 
 WITHIN = 0.004  # m, skin that near to the object takes part
 TOTAL = 16.0  # N, sum of the normal forces
+RELIED = 0.6  # friction that the squeeze relies on, at most, however sticky the contacts are
 TORQUE = 0.3  # Nm, at most in any joint
 _EDGES = 6  # of the pyramid that stands for the friction cone
 _EXACT = 10.0  # weight of the sum of forces
@@ -27,7 +28,7 @@ def squeeze(simulation: Simulation, friction: float) -> Array:
     contacts = simulation.contacts(WITHIN)
     if not simulation.servos or not len(contacts.points):
         return np.zeros(simulation.servos)
-    edges = _cone_edges(contacts, friction)
+    edges = _cone_edges(contacts, min(friction, RELIED))
     arms = contacts.points - simulation.object_pose()[0]
     moments = np.cross(arms[:, None], edges) / np.linalg.norm(arms, axis=1).max()
     wrench = np.concatenate([edges, moments], axis=2).reshape(-1, 6).T
