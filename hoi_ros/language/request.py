@@ -21,6 +21,8 @@ from hoi_ros.scene.affordances import Use
 ASKABLE = tuple(affordance for affordance in A if affordance is not A.NULL)
 """What a sentence can ask for; Null is to ask for nothing."""
 
+LONGEST = 1000  # characters
+
 
 @dataclass(frozen=True)
 class Request:
@@ -77,8 +79,10 @@ def parse(sentence: str, uses: Sequence[Use] = (), category: str = "") -> Reques
     """What ``sentence`` asks for.
 
     ``uses`` are those of the object at hand, of ``category``, where it is known: the request is then for one of them.
-    Raises Refused(INSTRUCTION) with the known affordances, or with those of the object.
+    Raises Refused(INSTRUCTION) with the known affordances, or with those of the object; and for a text over ``LONGEST``.
     """
+    if len(sentence) > LONGEST:
+        raise Refused(Reason.INSTRUCTION, f"an instruction of {len(sentence)} characters; at most {LONGEST} are read")
     text = " ".join(re.sub(r"[^\w\s',;-]", " ", sentence.lower().replace("’", "'")).split())
     named, words = _category(text, category)
     if _FORBIDDEN.search(text):

@@ -81,6 +81,11 @@ def test_what_asks_for_nothing_is_refused_with_the_known_affordances(sentence: s
     assert refused.value.reason is Reason.INSTRUCTION
 
 
+def test_what_is_no_sentence_any_more_is_refused():
+    with pytest.raises(Refused, match="of 1001 characters; at most 1000"):
+        parse("a" * 1001)
+
+
 @pytest.mark.parametrize("held_out", [False, True])
 @pytest.mark.parametrize("known", [True, False])
 def test_what_is_written_is_understood(held_out: bool, known: bool, record_property):
