@@ -79,7 +79,7 @@ def parse(sentence: str, uses: Sequence[Use] = (), category: str = "") -> Reques
     """What ``sentence`` asks for.
 
     ``uses`` are those of the object at hand, of ``category``, where it is known: the request is then for one of them.
-    Raises Refused(INSTRUCTION) with the known affordances, or with those of the object; and for a text over ``LONGEST``.
+    Raises Refused(INSTRUCTION) with the known affordances or the object's, and for a text over ``LONGEST``.
     """
     if len(sentence) > LONGEST:
         raise Refused(Reason.INSTRUCTION, f"an instruction of {len(sentence)} characters; at most {LONGEST} are read")
