@@ -53,8 +53,10 @@ def headphones(rng: np.random.Generator, name: str) -> ObjectModel:
     solids = [band, *right, *left]
     if rng.random() < 0.3:
         solids.append(_microphone(rng, arch[0, 0] + 0.3 * thick, ear))
+    around = grips.fitting(grips.BAR, 2.0 * broad)
+    across = tuple(kind for kind in grips.fitting(grips.PLATE, 2.0 * slim * thicker[11]) if kind not in around)[:3]
     uses = [
-        grips.lift_use("band", grips.fitting((*grips.BAR, *grips.PLATE), 2.0 * slim * thicker[11]), axis=grips.X),
+        grips.lift_use("band", (*around, *across), axis=grips.X),
         grips.wrap_use("band", 2.0 * broad, axis=grips.X),
     ]
     for part, out in (("right cup", grips.X), ("left cup", -grips.X)):
