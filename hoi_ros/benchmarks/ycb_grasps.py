@@ -80,7 +80,7 @@ def _search(
     vertices = model.mesh(hands.global_orient, hands.hand_pose, hands.betas, hands.transl).vertices
     clean = hands[two_way_depth(vertices, model.closed_faces, obj).two_way <= DEEPEST]
     settled = clean[world.settle(clean).kept]
-    held = settled[world.articulated(settled, seed=seed).held]
+    held = settled[world.articulated(settled, seed=seed).held.astype(bool)]
     return held, {
         "tries": len(hands),
         "clean": len(clean),
