@@ -38,6 +38,10 @@ SCHEMAS: Mapping[str, pa.Schema] = {
             "dimensions": pa.string(),  # JSON, m
             "adjectives": pa.list_(pa.string()),
             "betas": _floats(10),  # the person who uses it
+            "no_grasp_instructions": pa.list_(pa.string()),
+            "held_out_no_grasp_instructions": pa.list_(pa.string()),
+            "null_instructions": pa.list_(pa.string()),  # ask for nothing
+            "held_out_null_instructions": pa.list_(pa.string()),
         }
     ),
     "grasps": pa.schema(
@@ -93,6 +97,8 @@ SCHEMAS: Mapping[str, pa.Schema] = {
             "visible": pa.list_(pa.bool_(), 21),
             "hand_occlusion": pa.float32(),
             "object_occlusion": pa.float32(),
+            "object_description": pa.string(),  # directions as the picture shows them
+            "hand_description": pa.string(),
         }
     ),
 }

@@ -12,6 +12,7 @@ from time import process_time
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from scipy.spatial.transform import Rotation
 
 from hoi_ros.dataset.manifest import Record, Tally
 from hoi_ros.dataset.orders import Made, Order
@@ -23,6 +24,7 @@ from hoi_ros.hand import HandModel, load_hand_model
 from hoi_ros.hand.grasp_types import GraspType
 from hoi_ros.language.descriptions import Describer, affordance, partial_fields
 from hoi_ros.language.instructions import write
+from hoi_ros.scene.affordances import Affordance, Use
 from hoi_ros.scene.object_model import ObjectModel
 from hoi_ros.types import Array, HandBatch
 
@@ -70,8 +72,9 @@ def make(order: Order) -> Made:
     person = np.clip(streams[0].standard_normal(10), -PERSON_LIMIT, PERSON_LIMIT)
     grasps = _grasps(order, obj, person, streams[1], stages)
     head = {"object": obj.name, "category": obj.category, "split": split}
-    rows: dict[str, list[dict[str, Any]]] = {"objects": [object_row(obj, split, person)]}
+    rows: dict[str, list[dict[str, Any]]] = {}
     with stages.stage("words", len(grasps)) as tally:
+        rows["objects"] = [object_row(obj, split, person) | _refusing_words(obj, streams[2])]
         rows["grasps"] = [
             head | {"number": number} | grasp | _words(obj, grasp, streams[2]) for number, grasp in enumerate(grasps)
         ]
@@ -137,6 +140,16 @@ def _grasps(
     return rows
 
 
+def _refusing_words(obj: ObjectModel, rng: np.random.Generator) -> dict[str, list[str]]:
+    """Columns of the sentences that ask for no hand at all."""
+    columns = {}
+    for name, kind in (("no_grasp", Affordance.NO_GRASP), ("null", Affordance.NULL)):
+        use = Use(kind, obj.part_names[0], ())
+        columns[f"{name}_instructions"] = write(obj, use, rng, SENTENCES)
+        columns[f"held_out_{name}_instructions"] = write(obj, use, rng, HELD_OUT_SENTENCES, held_out=True)
+    return columns
+
+
 def _words(obj: ObjectModel, grasp: dict[str, Any], rng: np.random.Generator) -> dict[str, Any]:
     """Columns of a grasp's sentences."""
     use = obj.uses[grasp["use"]]
@@ -174,8 +187,17 @@ def _pictures(
             pictures = render_views(obj, hand, hand_model(), order.preset.views, rng)
             tally.left += order.preset.views
         head = {"object": grasp["object"], "split": grasp["split"], "grasp": grasp["number"]}
-        rows += [head | _picture_row(picture) for picture in pictures]
+        rows += [head | _picture_row(picture) | _view_words(obj, grasp, picture, rng) for picture in pictures]
     return rows
+
+
+def _view_words(obj: ObjectModel, grasp: dict[str, Any], picture: Picture, rng: np.random.Generator) -> dict[str, str]:
+    """Object and hand in words, with the directions of the picture."""
+    contacts = grasp["region_contact"].reshape(-1, len(obj.part_names))
+    turn = Rotation.from_quat(picture.object_pose[3:]).as_matrix()
+    orient, pose = np.split(grasp["pose"], [3])
+    levels = describer().hierarchical(obj, obj.uses[grasp["use"]], contacts, orient, pose, rng, turn)
+    return {"object_description": levels.object, "hand_description": levels.hand}
 
 
 def _picture_row(picture: Picture) -> dict[str, Any]:
