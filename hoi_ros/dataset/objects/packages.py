@@ -128,7 +128,7 @@ def _prism(rng: np.random.Generator, name: str) -> ObjectModel:
     across = 2.0 * radius * np.cos(np.pi / count)
     uses = [
         grips.wrap_use("body", across, neighbours=("lid",)),
-        grips.lift_use("lid", grips.fitting(grips.CAP, across)),
+        grips.lift_use("lid", grips.fitting(grips.CAP, across), neighbours=("body",)),
     ]
     return assemble(name, "box", [body, lid], uses, {"lid_height": deep}, ("hexagonal" if count == 6 else "octagonal",))
 

@@ -265,11 +265,11 @@ def _barrel(rng: np.random.Generator, long: float) -> tuple[Array, Array]:
 
 def _switch(rng: np.random.Generator, radius: float, level: float) -> Solid:
     """A button on the side of the barrel, or a slider."""
-    raised = rng.uniform(0.002, 0.004)
+    raised = rng.uniform(0.004, 0.0065)
     if rng.random() < 0.5:
-        button = stack(circle(rng.uniform(0.0045, 0.0065), 20), [-0.006, 0.6 * raised, raised], [1.0, 1.0, 0.8])
+        button = stack(circle(rng.uniform(0.006, 0.008), 20), [-0.006, 0.6 * raised, raised], [1.0, 1.0, 0.8])
         return along_x(loft("switch", button)).moved([radius, 0.0, level])
-    wide, long = rng.uniform(0.007, 0.01), rng.uniform(0.014, 0.022)
+    wide, long = rng.uniform(0.011, 0.015), rng.uniform(0.018, 0.026)
     base = block("switch", (0.012, wide, long), (radius - 0.006 + raised, 0.0, level), 0.0015)
     ridge = convex("switch", block("", (0.006, wide, 0.003), (radius + raised - 0.0015, 0.0, level), 0.0008).pieces[0])
     return Solid("switch", (*base.pieces, *ridge.pieces))

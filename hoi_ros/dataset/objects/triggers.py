@@ -77,7 +77,7 @@ def power_drill(rng: np.random.Generator, name: str) -> ObjectModel:
             cone=1.0,
             neighbours=("trigger", "body"),
         ),
-        grips.push_use(Affordance.PRESS, "trigger", grips.PUSH, -grips.X, ("handle",)),
+        grips.push_use(Affordance.PRESS, "trigger", grips.PUSH, -grips.X, ("handle", "body")),
         grips.twist_use("chuck", 2.0 * radius, grips.X, neighbours=("body", "bit") if nose else ("body",)),
     )
     dimensions = {"handle_length": grip_long, "handle_width": 2.0 * wide, "barrel_length": long}
@@ -173,7 +173,7 @@ def spray_bottle(rng: np.random.Generator, name: str) -> ObjectModel:
     uses = (
         grips.wrap_use("body", 2.0 * half * np.sqrt(depth) * 0.95),
         grips.push_use(Affordance.PRESS, "trigger", grips.PUSH, -grips.X, ("head", "collar")),
-        grips.twist_use("nozzle", 0.016, grips.X, neighbours=("head",)),
+        grips.twist_use("nozzle", 0.019, grips.X, neighbours=("head",)),
         Use(
             Affordance.HANDLE_GRASP,
             "head",
@@ -216,9 +216,9 @@ def _sprayer(rng: np.random.Generator, neck: float) -> list[Solid]:
     scale = np.column_stack([profile([0, 0.2, 1.0], [0.6, 1.0, 0.9], share), tall])
     shroud = loft("head", along(path, superellipse(wide, high / 2.0, 3.2, 24), (0, 1, 0), scale))
     level = rise + high / 2.0
-    radius = rng.uniform(0.0065, 0.0085)
+    radius = rng.uniform(0.0085, 0.0108)
     cap = circle(1.0, 24) if rng.random() < 0.4 else superellipse(1.0, 1.0, 4.0, 24)
-    at = np.array([-0.004, 0.0, 0.009, 0.012])
+    at = np.array([-0.004, 0.0, 0.013, 0.016])
     nozzle = along_x(loft("nozzle", stack(cap, at, radius * np.array([1.0, 1.0, 1.0, 0.8])))).moved([front, 0.0, level])
     return [stem, shroud, nozzle, _spray_trigger(rng, rise, wide)]
 
