@@ -19,7 +19,7 @@ from hoi_ros.refusals import Reason, Refused
 from hoi_ros.scene.affordances import Affordance
 from hoi_ros.scene.distances import SignedDistance
 from hoi_ros.scene.labels import Labels
-from hoi_ros.scene.meshes import check_mesh, folded_share, load_mesh, object_model
+from hoi_ros.scene.meshes import FORMATS, check_mesh, folded_share, load_mesh, object_model
 
 
 def refusal(vertices, faces) -> str:
@@ -216,3 +216,11 @@ def test_the_mug_of_26_overlapping_bodies_becomes_one_solid(shared_data: Path):
     assert mesh.body_count > 20
     united = check_mesh(mesh.vertices * 0.06, mesh.faces)
     assert united.body_count < 3 and folded_share(united) < 1e-3
+
+
+@pytest.mark.parametrize("suffix", FORMATS)
+def test_every_format_is_read(tmp_path: Path, suffix):
+    made = trimesh.Trimesh(*box(0.1, 0.06, 0.02), process=False)
+    made.export(tmp_path / f"box{suffix}")
+    mesh = load_mesh(tmp_path / f"box{suffix}")
+    assert check_mesh(mesh.vertices, mesh.faces).volume == pytest.approx(0.00012, rel=1e-5)
