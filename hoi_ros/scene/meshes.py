@@ -51,7 +51,7 @@ def check_mesh(vertices: ArrayLike, faces: ArrayLike) -> trimesh.Trimesh:
     Raises Refused(MESH) with the offending values for what is empty, not finite, in other units, open, or folded into
     itself.
     """
-    vertices, faces = np.asarray(vertices, float), np.asarray(faces)
+    vertices, faces = np.array(vertices, float), np.array(faces)  # copies: the repair works in place
     _check_values(vertices, faces)
     mesh = trimesh.Trimesh(vertices, faces, process=False)
     if not mesh.is_watertight:

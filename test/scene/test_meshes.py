@@ -46,7 +46,9 @@ def test_inverted_and_mixed_faces_are_turned_outwards():
     assert check_mesh(vertices, faces[:, ::-1]).volume > 0
     mixed = faces.copy()
     mixed[::3] = mixed[::3, ::-1]
-    assert check_mesh(vertices, mixed).volume == pytest.approx(trimesh.Trimesh(vertices, faces).volume)
+    mesh = trimesh.Trimesh(vertices, mixed, process=False)
+    assert check_mesh(mesh.vertices, mesh.faces).volume == pytest.approx(trimesh.Trimesh(vertices, faces).volume)
+    assert (mesh.faces == mixed).all()
 
 
 def test_a_small_hole_is_filled_and_a_large_one_refused():
