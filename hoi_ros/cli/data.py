@@ -36,7 +36,7 @@ def build(
         typer.Option(
             exists=True,
             file_okay=False,
-            help="Folder of your own meshes, instead of the families. Parts: NAME.parts.json or .npz beside NAME.obj.",
+            help="Folder of your own meshes, instead of the families. Parts: NAME.labels.json or .npz beside NAME.obj.",
         ),
     ] = None,
     pictures: Annotated[bool, typer.Option("--pictures/--no-pictures", help="Render RGB-D pictures.")] = True,

@@ -92,8 +92,13 @@ def plan(job: Job) -> tuple[list[Unit], Conditions]:
         meshes: dict[str, str] = {}
     else:
         categories = ()
-        units = [Unit(path.stem, "object", index, str(path)) for index, path in enumerate(_meshes(job.meshes))]
-        meshes = {unit.name: digest(Path(unit.mesh).read_bytes()) for unit in units}
+        units = [
+            Unit(path.stem, "object", index, str(path), _labels(path)) for index, path in enumerate(_meshes(job.meshes))
+        ]
+        meshes = {
+            unit.name: digest(b"".join(Path(path).read_bytes() for path in (unit.mesh, unit.labels) if path))
+            for unit in units
+        }
     hand = load_hand_model().digest
     return units, Conditions(job.preset, job.seed, categories, job.pictures, hand, meshes)
 
@@ -116,6 +121,12 @@ def _meshes(folder: Path) -> list[Path]:
     if twice:
         raise Refused(Reason.FILE, f"{twice[0]} and {twice[1]} would have one name; rename one")
     return found
+
+
+def _labels(mesh: Path) -> str:
+    """File of part labels beside a mesh: ``mug.labels.json`` or ``mug.labels.npz`` for ``mug.obj``; empty without."""
+    beside = (mesh.with_name(f"{mesh.stem}.labels{suffix}") for suffix in (".json", ".npz"))
+    return next((str(path) for path in beside if path.exists()), "")
 
 
 def _keep(folder: Path, made: Made) -> None:

@@ -10,12 +10,13 @@ from hoi_ros.dataset.presets import Preset
 
 @dataclass(frozen=True)
 class Unit:
-    """An instance of a family, or the user's ``mesh``."""
+    """An instance of a family, or the user's ``mesh`` with its file of part ``labels``, if there is one."""
 
     name: str
     category: str
     index: int
     mesh: str = ""
+    labels: str = ""
 
 
 @dataclass(frozen=True)

@@ -118,7 +118,7 @@ def _object(order: Order) -> ObjectModel:
     if unit.mesh:
         from hoi_ros.scene.meshes import object_model
 
-        return object_model(unit.mesh, category=unit.category, name=unit.name)
+        return object_model(unit.mesh, labels=unit.labels or None, category=unit.category, name=unit.name)
     from hoi_ros.dataset.objects import make_object
 
     return make_object(unit.category, unit.index, order.seed)

@@ -23,12 +23,15 @@ class Piece:
 
 @dataclass(frozen=True)
 class ObjectModel:
-    """One object in its own frame: metres, z up, standing (or lying) on the plane z = 0, centred on x = y = 0.
+    """One object in its own frame, m.
+
+    A family's object has z up and is centred on x = y = 0. It stands or lies on the plane z = 0, the border of free
+    space, also where it is fixed in the world (a faucet). Where it reaches below that plane there is no table: tools
+    that are picked up before use are centred in height, and a mesh from a file keeps its frame.
 
     ``vertices`` (V, 3) and ``faces`` (F, 3) are one closed surface, faces outwards; ``face_parts`` (F,) numbers
     ``part_names``. The union of ``pieces`` is the solid. ``dimensions``: named lengths, m, that words may speak of
-    ("height", "width", "handle_gap"). The plane z = 0 is the border of free space for what stands
-    and for what is fixed in the world (a faucet).
+    ("height", "width", "handle_gap").
     """
 
     name: str  # unique: "mug_0042"
