@@ -86,7 +86,7 @@ SCHEMAS: Mapping[str, pa.Schema] = {
             "width": pa.int32(),
             "height": pa.int32(),
             "intrinsics": _floats(4),  # fx, fy, cx, cy
-            "rgb": pa.binary(),  # PNG, as the next three
+            "rgb": pa.binary(),  # JPEG; the next three are PNG
             "depth": pa.binary(),  # 16 bit, mm, as a sensor sees it
             "true_depth": pa.binary(),  # without noise, 16 bit, 0.1 mm
             "masks": pa.binary(),  # bits: pictures.HAND, OBJECT, WHOLE_HAND, WHOLE_OBJECT

@@ -16,7 +16,7 @@ from scipy.spatial.transform import Rotation
 
 from hoi_ros.dataset.manifest import Record, Tally
 from hoi_ros.dataset.orders import Made, Order
-from hoi_ros.dataset.presets import split_of
+from hoi_ros.dataset.presets import UNSEEN, split_of
 from hoi_ros.dataset.reader import object_row
 from hoi_ros.dataset.shards import digest, encode
 from hoi_ros.dataset.trials import Trials
@@ -24,15 +24,17 @@ from hoi_ros.hand import HandModel, load_hand_model
 from hoi_ros.hand.grasp_types import GraspType
 from hoi_ros.language.descriptions import Describer, affordance, partial_fields
 from hoi_ros.language.instructions import write
-from hoi_ros.scene.affordances import Affordance, Use
+from hoi_ros.scene.affordances import HOLDING, Affordance, Use
 from hoi_ros.scene.object_model import ObjectModel
 from hoi_ros.types import Array, HandBatch
 
 if TYPE_CHECKING:
-    from hoi_ros.dataset.pictures import Picture
+    from hoi_ros.dataset.pictures import Picture, Shape
 
 PERSON_LIMIT = 2.0  # standard deviations of a shape coefficient
 SENTENCES, HELD_OUT_SENTENCES = 6, 2  # for every grasp
+FIXED = ("faucet",)  # categories that nobody carries about
+CLUTTER = 10_000  # instance that stands around in pictures, of every category that is trained on
 DEEPEST = 6.5  # m: true depth is kept in tenths of a millimetre
 
 
@@ -105,6 +107,15 @@ def hand_model() -> HandModel:
 def describer() -> Describer:
     """Describes grasps by the embedded hand."""
     return Describer(hand_model())
+
+
+@cache
+def clutter(seed: int) -> tuple[Shape, ...]:
+    """What may stand around in pictures: instances that no unit is about."""
+    from hoi_ros.dataset.objects import FAMILIES, make_object
+    from hoi_ros.dataset.pictures import shape_of
+
+    return tuple(shape_of(make_object(name, CLUTTER, seed)) for name in sorted(FAMILIES) if name not in UNSEEN)
 
 
 def _streams(order: Order) -> list[np.random.Generator]:
@@ -184,7 +195,15 @@ def _pictures(
         orient, pose = np.split(grasp["pose"], [3])
         hand = HandBatch(orient[None], pose[None], grasp["betas"][None], grasp["transl"][None])
         with stages.stage("pictures", order.preset.views) as tally:
-            pictures = render_views(obj, hand, hand_model(), order.preset.views, rng)
+            pictures = render_views(
+                obj,
+                hand,
+                hand_model(),
+                order.preset.views,
+                rng,
+                carried=obj.uses[grasp["use"]].affordance in HOLDING and obj.category not in FIXED,
+                others=clutter(order.seed),
+            )
             tally.left += order.preset.views
         head = {"object": grasp["object"], "split": grasp["split"], "grasp": grasp["number"]}
         rows += [head | _picture_row(picture) | _view_words(obj, grasp, picture, rng) for picture in pictures]
@@ -202,6 +221,7 @@ def _view_words(obj: ObjectModel, grasp: dict[str, Any], picture: Picture, rng: 
 
 def _picture_row(picture: Picture) -> dict[str, Any]:
     from hoi_ros.dataset.pictures import encode as png
+    from hoi_ros.dataset.pictures import encode_colour as jpeg
 
     lens = picture.intrinsics
     return {
@@ -210,7 +230,7 @@ def _picture_row(picture: Picture) -> dict[str, Any]:
         "width": picture.rgb.shape[1],
         "height": picture.rgb.shape[0],
         "intrinsics": [lens.fx, lens.fy, lens.cx, lens.cy],
-        "rgb": png(picture.rgb),
+        "rgb": jpeg(picture.rgb),
         "depth": png(picture.depth),
         "true_depth": png(np.rint(1e4 * np.minimum(picture.true_depth, DEEPEST)).astype(np.uint16)),
         "masks": png(picture.masks),

@@ -238,7 +238,7 @@ def flashlight(rng: np.random.Generator, name: str) -> ObjectModel:
     uses = (
         grips.handle_use("body", 2.0 * radius, grips.UP, neighbours=("switch", "tail")),
         grips.twist_use("head", 2.0 * head_radius, neighbours=("body",)),
-        grips.push_use(Affordance.PRESS, "switch", grips.PUSH, -grips.X, ("body",)),
+        grips.push_use(Affordance.PRESS, "switch", grips.PUSH, -grips.X),
     )
     dimensions = {"diameter": 2.0 * radius, "head_diameter": 2.0 * head_radius}
     return assemble(
