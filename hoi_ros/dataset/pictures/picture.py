@@ -63,7 +63,7 @@ def encode(image: NDArray[np.uint8] | NDArray[np.uint16]) -> bytes:
 
 
 def decode(data: bytes) -> NDArray[np.uint8] | NDArray[np.uint16]:
-    """The picture that ``encode`` or ``encode_colour`` made. Raises Refused(PICTURE_DATA) where the bytes are no picture."""
+    """The picture of ``encode`` or ``encode_colour``. Raises Refused(PICTURE_DATA) where the bytes are no picture."""
     image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED) if data else None
     if image is None:
         raise Refused(Reason.PICTURE_DATA, f"{len(data)} bytes that are not a picture")
