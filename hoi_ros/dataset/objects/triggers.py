@@ -77,7 +77,7 @@ def power_drill(rng: np.random.Generator, name: str) -> ObjectModel:
             cone=1.0,
             neighbours=("trigger", "body"),
         ),
-        grips.push_use(Affordance.PRESS, "trigger", grips.PUSH, -grips.X, ("handle", "body")),
+        grips.push_use(Affordance.PRESS, "trigger", grips.PUSH, -grips.X, ("handle",)),
         grips.twist_use("chuck", 2.0 * radius, grips.X, neighbours=("body", "bit") if nose else ("body",)),
     )
     dimensions = {"handle_length": grip_long, "handle_width": 2.0 * wide, "barrel_length": long}
@@ -173,7 +173,16 @@ def spray_bottle(rng: np.random.Generator, name: str) -> ObjectModel:
     uses = (
         grips.wrap_use("body", 2.0 * half * np.sqrt(depth) * 0.95),
         grips.push_use(Affordance.PRESS, "trigger", grips.PUSH, -grips.X, ("head", "collar")),
-        grips.twist_use("nozzle", 0.019, grips.X, neighbours=("head",)),
+        Use(  # the sprayer is unscrewed by its head, taken from above
+            Affordance.TWIST,
+            "head",
+            (G.SMALL_DIAMETER, G.MEDIUM_WRAP, G.PARALLEL_EXTENSION),
+            axis=grips.X,
+            approach=-grips.UP,
+            cone=0.9,
+            force=grips.UP,
+            neighbours=("nozzle", "trigger", "collar"),
+        ),
         Use(
             Affordance.HANDLE_GRASP,
             "head",
