@@ -12,8 +12,8 @@ from hoi_ros.methods.optimisation.force_closure import ForceClosure
 from hoi_ros.methods.optimisation.hand_layer import PATCHES, HandLayer
 
 _SOFT = 0.002  # m, of the soft choice of a patch's touching vertex
+NEAR = 0.003  # m within which skin counts as contact
 _SIDE = 0.004  # m that a vertex on a finger's side is worth less than one on its pad
-_TOUCH = 0.004  # m over which a contact fades
 _CLEAR = 0.006  # m to keep off other parts
 _FLOOR = 0.002  # m to keep off the table
 
@@ -66,9 +66,10 @@ def touch(found: Contacts, wish: Wish, indent: float) -> Tensor:
     return (wish.patches * ((off * off + 1.0).sqrt() - 1.0)).sum(-1)
 
 
-def hold(found: Contacts, fields: Fields, closure: ForceClosure) -> Tensor:
-    """Residual of force closure over the contacts there are, wanted or not."""
-    weights = torch.exp(-((found.distances.clamp(min=0.0) / _TOUCH) ** 2))
+def hold(found: Contacts, wish: Wish, fields: Fields, closure: ForceClosure, reach: float) -> Tensor:
+    """Residual of force closure over the contacts there are, and the wanted ones to come: those within ``reach`` m."""
+    reaches = torch.where(wish.patches > 0.0, reach, min(reach, NEAR))
+    weights = torch.exp(-((found.distances.clamp(min=0.0) / reaches) ** 2))
     return closure.residual(found.points - fields.centre, found.normals, weights, max(fields.extent, 0.02))
 
 
@@ -83,7 +84,13 @@ def penetration(distance: Tensor, balls: Tensor, radii: Tensor, slack: float) ->
     """Both ways: vertices (N, V) inside the object, and the object inside the flesh as balls' depth (N, S); mm^2."""
     skin = (-distance - slack).clamp(min=0.0) * 1e3
     flesh = (radii - balls).clamp(min=0.0) * 1e3
-    return 0.02 * skin.square().sum(-1) + 0.1 * flesh.square().sum(-1)
+    return 0.02 * _huber(skin).sum(-1) + 0.1 * _huber(flesh).sum(-1)
+
+
+def _huber(depth: Tensor) -> Tensor:
+    """Square up to 4 mm, straight beyond: a hand that starts far inside is led out, not thrown."""
+    near = depth.clamp(max=4.0)
+    return near * (2.0 * depth - near)
 
 
 def keep_off(fields: Fields, skin: Tensor) -> Tensor:

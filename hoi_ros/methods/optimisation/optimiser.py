@@ -15,7 +15,7 @@ from hoi_ros.hand.grasp_shapes import GRASP_SHAPES, GraspShape
 from hoi_ros.hand.limits import Limits
 from hoi_ros.hand.model import HandModel
 from hoi_ros.methods.optimisation import energies
-from hoi_ros.methods.optimisation.energies import Wish
+from hoi_ros.methods.optimisation.energies import NEAR, Wish
 from hoi_ros.methods.optimisation.fields import REACH, Fields
 from hoi_ros.methods.optimisation.force_closure import ForceClosure
 from hoi_ros.methods.optimisation.hand_layer import FACES, PATCH_REGIONS, Flesh, HandLayer, rotations
@@ -25,13 +25,14 @@ from hoi_ros.scene.distances import DistanceGrid
 from hoi_ros.scene.object_model import ObjectModel
 from hoi_ros.types import Array, HandBatch
 
-TRIES = 6  # starts looked at for each one that is followed
+TRIES = 12  # starts looked at for each one that is followed
 HEATS = 2  # followed for each one that is finished
 FIRST, SECOND, LAST = 25, 45, 20  # steps of the three stages
-RATE = 0.03  # rad, and tenths of a metre, of the first steps
+RATE = 0.012  # rad, and tenths of a metre, of the first steps
+FAR, MIDDLE = 0.02, 0.008  # m within which wanted skin counts as contact in the first stages
 WEIGHTS = {
     "touch": 1.0,
-    "hold": 1.0,
+    "hold": 3.0,
     "press": 4.0,
     "penetration": 1.0,
     "self": 0.5,
@@ -101,14 +102,14 @@ class GraspOptimiser:
             cost = problem.cost(hands, 0.0)
         kept = _best(cost, TRIES)
         problem, hands = problem[kept], hands[kept]
-        hands = _descend(problem, hands, FIRST, RATE, 0.0)
+        hands = _descend(problem, hands, FIRST, (RATE, RATE), (FAR, MIDDLE), 0.0)
         with torch.no_grad():
             cost = problem.cost(hands, 0.0)
         finished = _best(cost, HEATS)
         problem, hands = problem[finished], hands[finished]
-        hands = _descend(problem, hands, SECOND, 0.7 * RATE, 0.0005)
+        hands = _descend(problem, hands, SECOND, (RATE, 0.3 * RATE), (MIDDLE, NEAR), 0.0005)
         problem.stress = 4.0
-        hands = _descend(problem, hands, LAST, 0.15 * RATE, 0.0008)
+        hands = _descend(problem, hands, LAST, (0.4 * RATE, 0.05 * RATE), (NEAR, NEAR), 0.0008)
         with torch.no_grad():
             terms = problem.terms(hands, 0.0008)
         return self._candidates(hands, betas, layer, types[kept.numpy()][finished.numpy()], terms)
@@ -163,6 +164,7 @@ class _Problem:
         self.layer, self.fields, self.wish, self.use = layer, fields, wish, use
         self.closure = ForceClosure()
         self.stress = 1.0  # on penetration
+        self.reach = FAR  # m within which skin counts as contact
 
     def __getitem__(self, rows: Tensor) -> _Problem:
         return _Problem(self.layer, self.fields, self.wish[rows], self.use)
@@ -184,7 +186,7 @@ class _Problem:
             "unnatural": energies.unnatural(hands.angles, wish),
         }
         if wish.push is None:
-            terms["hold"] = energies.hold(found, fields, self.closure)
+            terms["hold"] = energies.hold(found, wish, fields, self.closure, self.reach)
         else:
             terms["press"] = energies.press(found, wish)
         return terms
@@ -197,17 +199,20 @@ class _Problem:
         )
 
 
-def _descend(problem: _Problem, hands: _Hands, steps: int, rate: float, indent: float) -> _Hands:
-    """Adam with a rate that falls to a tenth, angles kept inside the limits."""
+def _descend(
+    problem: _Problem, hands: _Hands, steps: int, rates: tuple[float, float], reach: tuple[float, float], indent: float
+) -> _Hands:
+    """Adam with rate and reach that fall from the first to the second value, angles kept inside the limits."""
     for variable in hands.free:
         variable.requires_grad_(True)
-    adam = torch.optim.Adam(hands.free, lr=rate, betas=(0.8, 0.95))
-    schedule = torch.optim.lr_scheduler.LambdaLR(adam, lambda k: 0.1 ** (k / steps))
-    for _ in range(steps):
+    adam = torch.optim.Adam(hands.free, betas=(0.8, 0.95))
+    for step in range(steps):
+        share = step / steps
+        adam.param_groups[0]["lr"] = rates[0] ** (1.0 - share) * rates[1] ** share
+        problem.reach = reach[0] ** (1.0 - share) * reach[1] ** share
         adam.zero_grad()
         problem.cost(hands, indent).sum().backward()
         adam.step()
-        schedule.step()
         with torch.no_grad():
             hands.angles.clamp_(problem.layer.lower, problem.layer.upper)
     for variable in hands.free:

@@ -20,8 +20,8 @@ FINGERTIP = 5
 
 _OPENINGS = np.linspace(0.0, 1.0, 6)
 _ROOM = 0.010  # m that a hand starts wider than what it takes
-_TILT = np.radians(12.0)  # standard deviation of the start's orientation
-_SLIDE = 0.006  # m, of its position
+_TILT = np.radians(10.0)  # standard deviation of the start's orientation
+_SLIDE = 0.004  # m, of its position
 _POINTS = 4096
 
 
