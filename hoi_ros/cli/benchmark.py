@@ -12,12 +12,8 @@ import typer
 from hoi_ros.cli.console import Json, finish, progress
 from hoi_ros.refusals import Reason, Refused
 
-BENCHMARKS = (
-    "retargeting",
-    "inverse_kinematics",
-    "pipeline",
-    "ycb_grasps",
-)  # modules of hoi_ros.benchmarks, each with run(data=...)
+BENCHMARKS = ("retargeting", "inverse_kinematics", "pipeline", "pictures", "ycb_grasps", "dexgraspnet")
+"""Modules of ``hoi_ros.benchmarks``, each with ``run(data=...)``."""
 
 
 def benchmark(

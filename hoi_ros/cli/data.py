@@ -59,6 +59,9 @@ def inspect(
     folder: Annotated[Path, typer.Argument(help="A dataset.")],
     out: Out,
     verify: Annotated[bool, typer.Option("--verify", help="Check every file against its hash first.")] = False,
+    reference: Annotated[
+        Path | None, typer.Option(help=".npz of recorded hands, joints_obj (M, 21, 3) m, to compare joint angles with.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Counts, distributions and contact sheets of a dataset, as pictures and one summary.json."""
@@ -68,7 +71,7 @@ def inspect(
     dataset = Dataset(folder)
     if verify:
         dataset.verify()
-    summary = look(dataset, out, note)
+    summary = look(dataset, out, reference, note)
     finish(summary | {"out": str(out)}, as_json, *_inspect_lines(summary), f"files: {out}/")
 
 

@@ -15,18 +15,26 @@ from PIL import Image
 from hoi_ros.dataset.engine import limiting
 from hoi_ros.dataset.manifest import total_stages
 from hoi_ros.dataset.reader import Dataset, column
-from hoi_ros.hand import Limits, load_hand_model
+from hoi_ros.hand import HandSolver, Limits, load_hand_model
 from hoi_ros.metrics.diversity import CLUSTERS, entropy_and_cluster_size
+from hoi_ros.metrics.naturalness import AngleRanges
+from hoi_ros.refusals import Reason, Refused
 from hoi_ros.types import Array, HandBatch
 
 SHOWN = 24  # grasps on a contact sheet
 
 
-def inspect(dataset: Dataset, out: Path, note: Callable[[str], None]) -> dict[str, Any]:
-    """Write ``summary.json``, plots and contact sheets to ``out``; returns the summary."""
+def inspect(dataset: Dataset, out: Path, reference: Path | None, note: Callable[[str], None]) -> dict[str, Any]:
+    """Write ``summary.json``, plots and contact sheets to ``out``; returns the summary.
+
+    ``reference``: ``.npz`` with recorded hands, ``joints_obj`` (M, 21, 3) m, for the naturalness of the joint angles.
+    """
     out.mkdir(parents=True, exist_ok=True)
     grasps = dataset.table("grasps")
     summary = summarise(dataset, grasps)
+    if reference and grasps.num_rows:
+        note(f"fitting the recorded hands of {reference}")
+        summary["naturalness"] = naturalness(grasps, reference)
     (out / "summary.json").write_text(json.dumps(summary, indent=1, allow_nan=False) + "\n")
     if grasps.num_rows:
         note("drawing distributions and contact sheets")
@@ -102,6 +110,29 @@ def _diversity(grasps: pa.Table) -> dict[str, dict[str, float]]:
             entropy, size = entropy_and_cluster_size(chosen)
             diversity[str(name)] = {"entropy": entropy, "cluster_size": size}
     return diversity
+
+
+def naturalness(grasps: pa.Table, reference: Path) -> dict[str, float]:
+    """Shares of joint angles inside the 5th to 95th percentile of recorded hands: of all 45, and of those that move.
+
+    Raises Refused(FILE) for a file without ``joints_obj``.
+    """
+    try:
+        with np.load(reference, allow_pickle=False) as file:
+            joints = file["joints_obj"].astype(np.float64)
+    except (OSError, ValueError, KeyError) as error:
+        raise Refused(Reason.FILE, f"{reference} holds no recorded hands: {error}") from None
+    model = load_hand_model()
+    recorded = HandSolver(model).solve(joints, fit_shape=False).hand_pose
+    ranges = AngleRanges.of(recorded, Limits(model.kinematics))
+    within = ranges.within(column(grasps, "pose")[:, 3:].astype(np.float64))
+    own = ranges.within(recorded)
+    return {
+        "all_45": float(within.mean()),
+        "moving": float(within[:, ranges.free].mean()),
+        "recorded_all_45": float(own.mean()),
+        "recorded_moving": float(own[:, ranges.free].mean()),
+    }
 
 
 def _plots(grasps: pa.Table, path: Path) -> None:
