@@ -10,7 +10,7 @@ import open3d as o3d
 import torch
 from torch import Tensor
 
-from hoi_ros.scene.affordances import Use
+from hoi_ros.scene.affordances import Affordance, Use
 from hoi_ros.scene.distances import DistanceGrid
 from hoi_ros.scene.object_model import ObjectModel
 from hoi_ros.types import Array
@@ -80,7 +80,7 @@ class Fields:
     foreign: Lattice | None  # None where the hand may touch everything
     centre: Tensor  # (3,) m, of the volume
     extent: float  # m, root mean square distance of the surface from the centre
-    floor: bool  # whether z = 0 bounds free space
+    floor: bool  # whether z = 0 bounds free space: not for what does not stand on it, nor under what is lifted
 
     @classmethod
     def of(cls, obj: ObjectModel, use: Use, solid: DistanceGrid) -> Fields:
@@ -98,5 +98,5 @@ class Fields:
             None if allowed.all() else Lattice.build(obj.vertices, obj.faces[~allowed]),
             torch.from_numpy(centre.astype(np.float32)),
             extent,
-            bool(obj.vertices[:, 2].min() > -0.002),
+            bool(obj.vertices[:, 2].min() > -0.002) and use.affordance != Affordance.SUPPORT,
         )

@@ -30,6 +30,8 @@ HEATS = 2  # followed for each one that is finished
 FIRST, SECOND, LAST = 25, 45, 20  # steps of the three stages
 RATE = 0.012  # rad, and tenths of a metre, of the first steps
 FAR, MIDDLE = 0.02, 0.008  # m within which wanted skin counts as contact in the first stages
+INDENT, SLACK = 0.0008, 0.001  # m that touching skin should be, and may be, in the object
+STRESS = 10.0  # on penetration in the last stage
 WEIGHTS = {
     "touch": 1.0,
     "hold": 3.0,
@@ -107,11 +109,11 @@ class GraspOptimiser:
             cost = problem.cost(hands, 0.0)
         finished = _best(cost, HEATS)
         problem, hands = problem[finished], hands[finished]
-        hands = _descend(problem, hands, SECOND, (RATE, 0.3 * RATE), (MIDDLE, NEAR), 0.0005)
-        problem.stress = 4.0
-        hands = _descend(problem, hands, LAST, (0.4 * RATE, 0.05 * RATE), (NEAR, NEAR), 0.0008)
+        hands = _descend(problem, hands, SECOND, (RATE, 0.3 * RATE), (MIDDLE, NEAR), INDENT)
+        problem.stress = STRESS
+        hands = _descend(problem, hands, LAST, (0.4 * RATE, 0.05 * RATE), (NEAR, NEAR), INDENT)
         with torch.no_grad():
-            terms = problem.terms(hands, 0.0008)
+            terms = problem.terms(hands, INDENT)
         return self._candidates(hands, betas, layer, types[kept.numpy()][finished.numpy()], terms)
 
     def _start(
@@ -179,7 +181,7 @@ class _Problem:
         found = energies.contacts(layer, fields, wish, skin, on_skin, normals)
         terms = {
             "touch": energies.touch(found, wish, indent),
-            "penetration": energies.penetration(on_skin, in_flesh, layer.radii, 0.001),
+            "penetration": energies.penetration(on_skin, in_flesh, layer.radii, SLACK),
             "self": energies.self_penetration(balls, layer),
             "keep_off": energies.keep_off(fields, skin),
             "clearance": energies.clearance(fields, skin, forearm, layer.forearm_radii),

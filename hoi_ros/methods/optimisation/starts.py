@@ -8,7 +8,7 @@ import numpy as np
 import open3d as o3d
 
 from hoi_ros.hand.grasp_shapes import GraspShape
-from hoi_ros.hand.limits import Limits
+from hoi_ros.hand.limits import Limits, palm_back
 from hoi_ros.hand.model import HandModel
 from hoi_ros.hand.rotations import exp
 from hoi_ros.scene.affordances import HOLDING, Affordance, Use
@@ -18,6 +18,9 @@ from hoi_ros.types import Array
 FINGERTIP = 5
 """Region that presses: the index finger's end."""
 
+_TRAY = {15: 1.0, 5: 0.6, 8: 0.6, 11: 0.6, 14: 0.6, 16: 0.4}  # regions that support, and how much they should touch
+_FLAT = np.radians(15.0)  # that a supporting finger's joints bend at most
+_THICK = 0.013  # m from the bones of the palm to its skin
 _OPENINGS = np.linspace(0.0, 1.0, 6)
 _ROOM = 0.010  # m that a hand starts wider than what it takes
 _TILT = np.radians(10.0)  # standard deviation of the start's orientation
@@ -54,7 +57,9 @@ class Starts:
 def region_weights(shape: GraspShape, use: Use) -> Array:
     """How much each of the 17 regions should touch, 0..1."""
     weights = np.zeros(17)
-    if use.affordance in (Affordance.PRESS, Affordance.LEVER):
+    if use.affordance is Affordance.SUPPORT:
+        weights[list(_TRAY)] = list(_TRAY.values())
+    elif _fingertip_pushes(shape, use):
         weights[FINGERTIP] = 1.0
     else:
         weights[list(shape.regions)] = shape.weights
@@ -63,7 +68,11 @@ def region_weights(shape: GraspShape, use: Use) -> Array:
 
 def jaws(model: HandModel, limits: Limits, betas: Array, shape: GraspShape, use: Use) -> Jaws:
     """Measured on the posed hand, from the type's mean shape to its opening."""
-    poses = np.stack([shape.hand_pose(model, float(opening)) for opening in _OPENINGS])
+    angles = np.array([limits.to_angles(shape.hand_pose(model, float(opening))) for opening in _OPENINGS])
+    if use.affordance is Affordance.SUPPORT:
+        bends = (limits.axis == 0) & (limits.joint < 13)
+        angles[:, bends] = np.minimum(angles[:, bends], _FLAT)
+    poses = limits.to_pose(angles)
     wrist = model.kinematics.rest_joints(betas[None])[0, 0]
     vertices = model.mesh(np.zeros((1, 3)), poses, betas).vertices - wrist
     grip = shape.grip(model, betas)
@@ -73,21 +82,30 @@ def jaws(model: HandModel, limits: Limits, betas: Array, shape: GraspShape, use:
     axis = np.broadcast_to(grip.axis, (len(poses), 3))
     fingers = (required >= 3) & (required < 15)
     opened = np.linalg.norm((touching - touching[0])[:, fingers].mean(axis=1), axis=1)
-    if use.affordance in (Affordance.PRESS, Affordance.LEVER):
+    if use.affordance is Affordance.SUPPORT:
+        points = model.kinematics.rest_points(betas[None])[0]
+        frames = _frames(points[5] - points[17], np.broadcast_to(-palm_back(points), (len(poses), 3)))
+        palm = np.broadcast_to(points[[0, 5, 9, 13, 17]].mean(axis=0) - wrist - _THICK * palm_back(points), axis.shape)
+        return Jaws(angles, palm, frames, shape.size + opened, False, False)
+    if _fingertip_pushes(shape, use):
         tip = vertices[:, shape.contact_vertices(model)[shape.regions.index(FINGERTIP)]]
-        return Jaws(limits.to_angles(poses), tip, _frames(axis, approach), shape.size + opened, False, False)
+        return Jaws(angles, tip, _frames(axis, approach), shape.size + opened, False, False)
     turns = abs(float(grip.axis @ grip.approach)) > 0.7
     if shape.opposition == "palm":
         palm = grip.centre - wrist - 0.5 * shape.size * grip.approach
         places = np.broadcast_to(palm, (len(poses), 3))
-        return Jaws(limits.to_angles(poses), places, _frames(axis, approach), shape.size + opened, False, turns)
+        return Jaws(angles, places, _frames(axis, approach), shape.size + opened, False, turns)
     one = required < 3 if (required < 3).any() else required == required[0]
     thumb, other = touching[:, one].mean(axis=1), touching[:, ~one].mean(axis=1)
     closing = other - thumb
     across = np.cross(closing, approach)
     arrive = np.cross(across, closing)
     gaps = np.linalg.norm(closing, axis=1)
-    return Jaws(limits.to_angles(poses), (thumb + other) / 2.0, _frames(across, arrive), gaps, True, turns)
+    return Jaws(angles, (thumb + other) / 2.0, _frames(across, arrive), gaps, True, turns)
+
+
+def _fingertip_pushes(shape: GraspShape, use: Use) -> bool:
+    return use.affordance in (Affordance.PRESS, Affordance.LEVER) and FINGERTIP in shape.regions
 
 
 def place(obj: ObjectModel, use: Use, hand: Jaws, count: int, rng: np.random.Generator) -> Starts:
