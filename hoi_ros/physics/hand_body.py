@@ -22,10 +22,12 @@ from hoi_ros.view.render import vertex_normals
 
 BULGE = 0.001  # m, a piece whose hull stands further out of the skin is cut in two
 _INSET = 0.0005  # m, the skin is drawn in before it is cut: hulls are then off by +-, not by + alone
+_LEAST_VOLUME = 1e-9  # m3, of a piece
 _SMALLEST = 0.012  # m, nothing shorter is cut
 _SHARE = 0.5  # of the skin's weight that makes a point part of a bone
 _PLACES = (0.3, 0.5, 0.7)  # where along a part a cut is tried
-_FLEXION = np.radians(30.0)  # of the finger joints while the skin is cut: half way to most grasps
+_FLEXION = 30.0  # degrees, of the finger joints while the skin is cut: half way to most grasps
+_THUMB = (40.0, 10.0, 25.0, -10.0, -5.0, 30.0)  # degrees, of the thumb's degrees of freedom then: opposed
 
 
 @dataclass(frozen=True)
@@ -48,20 +50,20 @@ class _Cut:
 class HandBody:
     """Convex pieces of the skin of one person, ``betas`` (10,).
 
-    The skin is taken with the finger joints half flexed and carried back bone by bone, so that it sits where it does
-    in a grasp; ``eroded`` (m) draws it further in along its normals, for control runs.
+    The skin is taken from a half closed hand and carried back bone by bone, so that it sits where it does in a grasp.
+    ``eroded`` (m) draws it further in along its normals, for control runs.
     """
 
     def __init__(self, model: HandModel, betas: Array, eroded: float = 0.0) -> None:
         self.model = model
         self.rest_joints = model.kinematics.rest_joints(betas[None])[0]
-        self._half_flexed = _HalfFlexed(model, betas)
+        self._half_closed = _HalfClosed(model, betas)
         self._inset = _INSET + eroded
 
     @cached_property
     def pieces(self) -> tuple[BonePiece, ...]:
         """The pieces, bone by bone."""
-        hand, skin = self._half_flexed, self._half_flexed.drawn_in(self._inset)
+        hand, skin = self._half_closed, self._half_closed.drawn_in(self._inset)
         return tuple(
             BonePiece(cut.joint, (points - hand.joints[cut.joint]) @ hand.rotations[cut.joint])
             for cut in _cuts(self.model)
@@ -70,18 +72,20 @@ class HandBody:
 
     def bulge(self) -> Array:
         """How far (P,) each piece's hull stands out of this person's skin, m."""
-        hand = self._half_flexed
+        hand = self._half_closed
         scene = _scene(hand.skin, self.model.closed_faces)
         placed = [piece.vertices @ hand.rotations[piece.joint].T + hand.joints[piece.joint] for piece in self.pieces]
         return np.array([_bulge(scene, manifold3d.Manifold.hull_points(points)) for points in placed])
 
 
-class _HalfFlexed:
-    """A person's hand with half flexed fingers: skin (778, 3), joints (16, 3) m and their rotations (16, 3, 3)."""
+class _HalfClosed:
+    """A person's half closed hand: skin (778, 3), joints (16, 3) m and their rotations (16, 3, 3)."""
 
     def __init__(self, model: HandModel, betas: Array) -> None:
         limits = Limits(model.kinematics)
-        pose = limits.to_pose(np.where((limits.axis == 0) & (limits.joint < 13), _FLEXION, 0.0))
+        angles = np.where(limits.axis == 0, _FLEXION, 0.0)
+        angles[limits.joint >= 13] = _THUMB
+        pose = limits.to_pose(np.radians(angles))
         local = rotations.exp(np.concatenate([np.zeros(3), pose]).reshape(1, 16, 3))
         posed = model.kinematics.forward(local, betas[None], model.kinematics.rest_joints(betas[None])[:, 0])
         self.rotations, self.joints = posed.rotations[0], posed.joints[0]
@@ -96,7 +100,7 @@ class _HalfFlexed:
 @cache
 def _cuts(model: HandModel) -> tuple[_Cut, ...]:
     """The pieces of the mean hand."""
-    hand, faces = _HalfFlexed(model, np.zeros(10)), model.closed_faces
+    hand, faces = _HalfClosed(model, np.zeros(10)), model.closed_faces
     skin = hand.drawn_in(_INSET)
     uncut, drawn_in = _scene(hand.skin, faces), _scene(skin, faces)
     solid = manifold3d.Manifold(manifold3d.Mesh(skin.astype(np.float32), faces.astype(np.uint32)))
@@ -108,6 +112,8 @@ def _cuts(model: HandModel) -> tuple[_Cut, ...]:
             corners = np.asarray(hull.to_mesh().vert_properties[:, :3], dtype=np.float32)
             found = drawn_in.compute_closest_points(o3d.core.Tensor.from_numpy(np.ascontiguousarray(corners)))
             near = np.linalg.norm(found["points"].numpy() - corners, axis=1) < 1e-4  # else inside, where cuts cross
+            if manifold3d.Manifold.hull_points(corners[near]).volume() < _LEAST_VOLUME:
+                continue
             uv = found["primitive_uvs"].numpy()[near].astype(np.float64)
             face = found["primitive_ids"].numpy()[near]
             cuts.append(_Cut(joint, faces[face], np.column_stack([1.0 - uv.sum(axis=1), uv])))

@@ -102,7 +102,8 @@ class HumanHand(Simulation):
         limits, model = self.limits, self.model
         axes = (jacobian[limits.joint - 1] @ limits.columns[..., None])[..., 0]
         angles = limits.to_angles(hand_pose)
-        model.jnt_axis[self._hinges] = axes / np.linalg.norm(axes, axis=1, keepdims=True)
+        self.axis_lengths = np.linalg.norm(axes, axis=1)  # rad of a hinge for a rad of its angle
+        model.jnt_axis[self._hinges] = axes / self.axis_lengths[:, None]
         model.jnt_range[self._hinges, 0] = np.minimum(limits.lower - angles, -1e-3)
         model.jnt_range[self._hinges, 1] = np.maximum(limits.upper - angles, 1e-3)
 
