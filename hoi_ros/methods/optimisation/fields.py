@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import open3d as o3d
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from hoi_ros.scene.affordances import Affordance, Use
@@ -29,17 +30,19 @@ class Lattice:
     nodes: Tensor  # (M, 7) float32: position, distance, gradient
 
     @classmethod
-    def build(cls, vertices: Array, faces: Array) -> Lattice:
+    def build(cls, vertices: Array, faces: NDArray[np.int32]) -> Lattice:
         """Distance to the faces (F, 3) of vertices (V, 3), m; the faces need not close."""
         used = vertices[np.unique(faces)]
         low, high = used.min(axis=0) - REACH, used.max(axis=0) + REACH
         resolution = max(0.004, float((np.prod(high - low) / _MOST_NODES) ** (1.0 / 3.0)))
         shape = np.ceil((high - low) / resolution).astype(int) + 1
         index = np.stack(np.meshgrid(*(np.arange(n) for n in shape), indexing="ij"), -1).reshape(-1, 3)
-        positions = (low + index * resolution).astype(np.float32)
-        scene = o3d.t.geometry.RaycastingScene(nthreads=1)
-        scene.add_triangles(o3d.core.Tensor(vertices.astype(np.float32)), o3d.core.Tensor(faces.astype(np.uint32)))
-        closest = scene.compute_closest_points(o3d.core.Tensor(positions), nthreads=1)["points"].numpy()
+        positions = np.asarray(low + index * resolution, dtype=np.float32)
+        closest = (
+            scene_of(vertices, faces)
+            .compute_closest_points(o3d.core.Tensor.from_numpy(positions), nthreads=1)["points"]
+            .numpy()
+        )
         offset = positions - closest
         distance = np.linalg.norm(offset, axis=1, keepdims=True)
         nodes = np.concatenate([positions, distance, offset / np.maximum(distance, 1e-6)], axis=1)
@@ -69,6 +72,15 @@ class _Nearest(torch.autograd.Function):
     def backward(ctx: Any, *outputs: Tensor) -> tuple[Tensor, None]:
         (gradient,) = ctx.saved_tensors
         return outputs[0][..., None] * gradient.view(*outputs[0].shape, 3), None
+
+
+def scene_of(vertices: Array, faces: NDArray[np.int32]) -> o3d.t.geometry.RaycastingScene:
+    """Triangles to be asked for distances and rays."""
+    scene = o3d.t.geometry.RaycastingScene(nthreads=1)
+    scene.add_triangles(
+        o3d.core.Tensor.from_numpy(vertices.astype(np.float32)), o3d.core.Tensor.from_numpy(faces.astype(np.uint32))
+    )
+    return scene
 
 
 @dataclass(frozen=True)

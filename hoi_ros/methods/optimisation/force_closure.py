@@ -37,7 +37,7 @@ class ForceClosure:
         envelope theorem the optimal forces count as constants.
         """
         wrenches = self._wrenches(points, normals, weights, length)
-        load = torch.cat([_DIRECTIONS, torch.zeros(6, 3), torch.full((6, 1), -SQUEEZE)], dim=1)
+        load = torch.cat([_DIRECTIONS, torch.zeros(6, 3), torch.full((6, 1), -SQUEEZE)], dim=1).to(points)
         forces = self._solve(wrenches.detach(), load)
         left = forces @ wrenches + load
         return (left.square().sum(-1).mean(-1) + 1e-6).sqrt()
@@ -45,7 +45,8 @@ class ForceClosure:
     def _wrenches(self, points: Tensor, normals: Tensor, weights: Tensor, length: float) -> Tensor:
         """Force, torque and normal force (N, K * edges, 7) of the pyramids' edges."""
         one, two = tangents(normals)
-        around = _ANGLES.cos()[:, None] * one[:, :, None] + _ANGLES.sin()[:, None] * two[:, :, None]
+        angles = _ANGLES.to(points)
+        around = angles.cos()[:, None] * one[:, :, None] + angles.sin()[:, None] * two[:, :, None]
         edges = -normals[:, :, None] + self.friction * around
         torques = torch.linalg.cross((points / length)[:, :, None].expand_as(edges), edges)
         rows = torch.cat([edges, torques, torch.ones_like(edges[..., :1])], dim=-1)
@@ -57,7 +58,11 @@ class ForceClosure:
         across = wrenches.transpose(1, 2)
         step = 1.0 / ((across @ wrenches).flatten(1).norm(dim=1) + _RIDGE)[:, None, None]
         shape = (len(wrenches), 6, wrenches.shape[1])
-        forces = self._forces if self._forces is not None and self._forces.shape == shape else torch.zeros(shape)
+        forces = (
+            self._forces
+            if self._forces is not None and self._forces.shape == shape
+            else torch.zeros(shape).to(wrenches)
+        )
         ahead = forces
         for k in range(self.iterations):
             slope = (ahead @ wrenches + load) @ across + _RIDGE * ahead

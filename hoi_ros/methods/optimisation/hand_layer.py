@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import open3d as o3d
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
@@ -18,6 +17,7 @@ from hoi_ros.hand.anchors import find_anchors
 from hoi_ros.hand.kinematics import PARENTS
 from hoi_ros.hand.limits import Limits
 from hoi_ros.hand.model import HandModel
+from hoi_ros.scene.distances import SignedDistance
 from hoi_ros.types import Array
 from hoi_ros.view.render import vertex_normals
 
@@ -80,7 +80,7 @@ class HandLayer:
         self.skin_count, self.ball_count = len(flesh.skin), len(balls)
         self.patches = torch.from_numpy(flesh.patches)
         self.facing = _tensor(flesh.facing)
-        self.radii = _tensor(_inner_radius(template, model.closed_faces, balls))
+        self.radii = _tensor(-SignedDistance(template, model.closed_faces).distance(balls))
         self.forearm_radii = _tensor(np.array([radius for _, radius in _FOREARM]))
         self.pairs, self.pair_gaps = _pairs(flesh.ball_weights.argmax(axis=1), balls, self.radii)
         self.rest = rest
@@ -111,7 +111,7 @@ class HandLayer:
         points = self._skinning @ transforms
         offset = ((local - torch.eye(3)).reshape(count, 135) @ self._correctives).view(count, -1, 3)
         blended = (self._weights @ turn.reshape(count, 16, 9)).view(count, -1, 3, 3)
-        skin = points[:, : self.skin_count] + (blended @ offset[..., None])[..., 0]
+        skin = points[:, : self.skin_count] + (blended * offset[:, :, None]).sum(-1)
         end = self.skin_count + self.ball_count
         return skin, points[:, self.skin_count : end], points[:, end:]
 
@@ -151,9 +151,9 @@ def _pairs(joint: NDArray[np.int64], balls: Array, radii: Tensor) -> tuple[Tenso
     finger = np.where(joint == 0, -1, (joint - 1) // 3)
     first = (joint == 0) | (joint % 3 == 1)  # the palm and what springs from it
     apart = (finger[one] != finger[two]) & ~(first[one] & first[two])
-    one, two = torch.from_numpy(one[apart]), torch.from_numpy(two[apart])
-    rest = _tensor(np.linalg.norm(balls[one] - balls[two], axis=1))
-    return torch.stack([one, two]), torch.minimum(radii[one] + radii[two], rest) - 0.001
+    pairs = np.stack([one[apart], two[apart]])
+    rest = _tensor(np.linalg.norm(balls[pairs[0]] - balls[pairs[1]], axis=1))
+    return torch.from_numpy(pairs), torch.minimum(radii[pairs[0]] + radii[pairs[1]], rest) - 0.001
 
 
 def _tensor(array: Array) -> Tensor:
@@ -174,25 +174,18 @@ def _patches(model: HandModel) -> tuple[NDArray[np.int64], Array]:
     return np.where(cosine[0] > np.where(regions < 15, -0.3, 0.2), patch, -1), cosine
 
 
-def _inner_radius(vertices: Array, faces: NDArray[np.int32], points: Array) -> Array:
-    """How far points (P, 3) lie inside a closed surface, m; negative outside."""
-    scene = o3d.t.geometry.RaycastingScene(nthreads=1)
-    scene.add_triangles(o3d.core.Tensor(vertices.astype(np.float32)), o3d.core.Tensor(faces.astype(np.uint32)))
-    return -scene.compute_signed_distance(o3d.core.Tensor(points.astype(np.float32))).numpy().astype(np.float64)
-
-
 def _balls(model: HandModel) -> tuple[NDArray[np.int64], Array, Array]:
     """Balls that cover the flesh but for its outermost layer: their vertices, affine and skinning weights."""
     low, high = model.v_template.min(axis=0), model.v_template.max(axis=0)
     grid = np.stack(np.meshgrid(*(np.arange(a, b, 0.0025) for a, b in zip(low, high, strict=True))), -1).reshape(-1, 3)
-    depth = _inner_radius(model.v_template, model.closed_faces, grid)
-    shell = grid[(depth > _LAYER) & (depth < _LAYER + 0.002)]
-    deep = np.flatnonzero(depth > 0.0045)[::3]
+    depth = -SignedDistance(model.v_template, model.closed_faces).distance(grid)
+    shell = grid[(depth > _LAYER) & (depth < _LAYER + 0.002)][::2]
+    deep = np.flatnonzero(depth > 0.0045)[::5]
     covers = np.linalg.norm(grid[deep, None] - shell[None], axis=2) < depth[deep, None]
-    found = []
+    found: list[int] = []
     while len(found) < _MOST_BALLS and covers.any():
         best = int(covers.sum(axis=1).argmax())
-        found.append(deep[best])
+        found.append(int(deep[best]))
         covers &= ~covers[best]
     centres = grid[found]
     distance = np.linalg.norm(centres[:, None] - model.v_template, axis=2)

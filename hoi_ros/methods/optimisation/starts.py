@@ -11,6 +11,7 @@ from hoi_ros.hand.grasp_shapes import GraspShape
 from hoi_ros.hand.limits import Limits, palm_back
 from hoi_ros.hand.model import HandModel
 from hoi_ros.hand.rotations import exp
+from hoi_ros.methods.optimisation.fields import scene_of
 from hoi_ros.scene.affordances import HOLDING, Affordance, Use
 from hoi_ros.scene.object_model import ObjectModel
 from hoi_ros.types import Array
@@ -177,10 +178,13 @@ def _pinched(
 
 def _thickness(obj: ObjectModel, points: Array, through: Array) -> Array:
     """How far (P,) rays into the object from its surface travel before they leave it, m."""
-    scene = o3d.t.geometry.RaycastingScene(nthreads=1)
-    scene.add_triangles(o3d.core.Tensor(obj.vertices.astype(np.float32)), o3d.core.Tensor(obj.faces.astype(np.uint32)))
-    rays = np.concatenate([points + 2e-4 * through, through], axis=1).astype(np.float32)
-    hit = scene.cast_rays(o3d.core.Tensor(rays), nthreads=1)["t_hit"].numpy().astype(np.float64)
+    rays = np.concatenate([points + 2e-4 * through, through], axis=1)
+    scene = scene_of(obj.vertices, obj.faces)
+    hit = (
+        scene.cast_rays(o3d.core.Tensor.from_numpy(rays.astype(np.float32)), nthreads=1)["t_hit"]
+        .numpy()
+        .astype(np.float64)
+    )
     return np.where(np.isfinite(hit), hit, 1.0)
 
 
