@@ -19,9 +19,9 @@ UNSEEN = ("pot", "spray_bottle")
 class Preset:
     """Amounts of one build.
 
-    ``instances`` of every category; for every use of an instance at most ``grasps`` accepted ones out of at most
-    ``tries`` candidates, tried ``batch`` at a time; of at most ``pictured`` of them ``views`` views, each of them one
-    picture of 256x256 and one of 640x480.
+    ``instances`` of every category. Of every use of an instance, candidates are tried ``batch`` at a time until
+    ``grasps`` of them are accepted or ``tries`` are spent; all that are accepted are kept. ``pictured`` of them are
+    seen in ``views`` views, each of them one picture of 256x256 and one of 640x480.
     """
 
     instances: int
@@ -33,9 +33,9 @@ class Preset:
 
 
 PRESETS: Mapping[str, Preset] = {
-    "tiny": Preset(instances=1, grasps=2, tries=32, batch=16, pictured=1, views=1),
-    "small": Preset(instances=30, grasps=6, tries=96, batch=32, pictured=2, views=2),
-    "full": Preset(instances=200, grasps=12, tries=256, batch=64, pictured=12, views=4),
+    "tiny": Preset(instances=1, grasps=1, tries=32, batch=16, pictured=1, views=1),
+    "small": Preset(instances=30, grasps=3, tries=48, batch=16, pictured=1, views=2),
+    "full": Preset(instances=200, grasps=12, tries=256, batch=32, pictured=12, views=4),
 }
 
 

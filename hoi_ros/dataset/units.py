@@ -147,7 +147,7 @@ def _grasps(
             found += trials.run(use, order.preset.batch, int(rng.integers(2**31)))
             if len(found) >= order.preset.grasps:
                 break
-        rows += [{"use": number} | row for row in found[: order.preset.grasps]]
+        rows += [{"use": number} | row for row in found]
     return rows
 
 
