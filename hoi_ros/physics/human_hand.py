@@ -8,6 +8,7 @@ hinges are the 26 anatomical degrees of freedom to first order around it.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum, auto
 
 import mujoco
 import numpy as np
@@ -26,8 +27,18 @@ TORQUE = 0.5  # Nm, at most, of each servo
 _DAMPING = 0.06  # Nm s/rad, about critical with the armature
 _ARMATURE = 3e-4  # kg m2
 _SIDEWAYS = 300.0  # N/m, what holds a pushing wrist across its path
+_BRACED = 1000.0  # N/m, what holds a turning wrist in its place: an arm that is tensed
 _ARM_DAMPING = 20.0  # N s/m
+_TURN_DAMPING = 0.05  # Nm s/rad
 _ZERO = np.zeros(3)
+
+
+class Wrist(Enum):
+    """How the wrist moves in a world."""
+
+    STANDS = auto()
+    SLIDES = auto()  # along a line, held across by springs
+    TURNS = auto()  # about a line, held in place by springs
 
 
 @dataclass(frozen=True)
@@ -35,7 +46,7 @@ class Build:
     """Which world is compiled."""
 
     fingers: bool = True  # they move, on servos
-    sliding: bool = False  # the wrist slides
+    wrist: Wrist = Wrist.STANDS
     eroded: float = 0.0  # m off the skin of the hand
     mass: float | None = 0.1  # kg of the object; None: fixed in the world
     timestep: float = TIMESTEP  # s
@@ -68,10 +79,10 @@ class HumanHand(Simulation):
         if self.build.fingers:
             self._set_hinges(hand_pose, jacobian)
         wrist, orient = self.rest_wrist + grasp.transl[row], wxyz(rotations.exp(grasp.global_orient[row]))
-        if self.build.sliding:
-            model.body_pos[self.bodies[0]], model.body_quat[self.bodies[0]] = wrist, orient
-        else:
+        if self.build.wrist is Wrist.STANDS:
             data.mocap_pos[0], data.mocap_quat[0] = wrist, orient
+        else:
+            model.body_pos[self.bodies[0]], model.body_quat[self.bodies[0]] = wrist, orient
         self.place_object(shift, turn)
 
     def slide_along(self, direction: Array) -> None:
@@ -83,6 +94,20 @@ class HumanHand(Simulation):
     def push(self, force: Array) -> None:
         """Push the wrist with ``force`` (3,) N from now on."""
         self.data.xfrc_applied[self.bodies[0], :3] = force
+
+    def turn_about(self, axis: Array, centre: Array) -> None:
+        """Let the wrist turn about ``axis`` (3,) unit through ``centre`` (3,) m, and hold it there by springs."""
+        rotation, origin = self.data.xmat[self.bodies[0]].reshape(3, 3), self.data.xpos[self.bodies[0]]
+        self.model.jnt_axis[3], self.model.jnt_pos[3] = axis @ rotation, (centre - origin) @ rotation
+        mujoco.mj_forward(self.model, self.data)
+
+    def turn(self, torque: float) -> None:
+        """Turn the wrist about its axis with ``torque`` Nm from now on."""
+        self.data.qfrc_applied[3] = torque
+
+    def turned(self) -> float:
+        """How far the wrist has turned about its axis, rad."""
+        return float(self.data.qpos[3])
 
     def wrist(self) -> Array:
         """Where the wrist is now (3,) m."""
@@ -109,18 +134,20 @@ class HumanHand(Simulation):
 
 
 def _spec(body: HandBody, limits: Limits, build: Build) -> mujoco.MjSpec:
-    """The hand: a wrist that is posed (or slides) and 15 bones, in MANO's tree."""
+    """The hand: a wrist that is posed (or slides, or turns) and 15 bones, in MANO's tree."""
     spec = mujoco.MjSpec()
-    root = spec.worldbody.add_body(name="hand0", mocap=not build.sliding)
-    if build.sliding:
+    root = spec.worldbody.add_body(name="hand0", mocap=build.wrist is Wrist.STANDS)
+    if build.wrist is not Wrist.STANDS:
         for number, axis in enumerate(np.eye(3)):
             root.add_joint(
                 name=f"slide{number}",
                 type=mujoco.mjtJoint.mjJNT_SLIDE,
                 axis=axis,
-                stiffness=_SIDEWAYS if number else 0.0,
+                stiffness=_BRACED if build.wrist is Wrist.TURNS else _SIDEWAYS if number else 0.0,
                 damping=_ARM_DAMPING,
             )
+    if build.wrist is Wrist.TURNS:
+        root.add_joint(name="turn", type=mujoco.mjtJoint.mjJNT_HINGE, damping=_TURN_DAMPING)
     links = [root]
     for joint in range(1, 16):
         parent = int(PARENTS[joint])

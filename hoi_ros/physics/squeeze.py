@@ -9,9 +9,9 @@ from hoi_ros.physics.simulation import Contacts, Simulation
 from hoi_ros.types import Array
 
 WITHIN = 0.004  # m, skin that near to the object takes part
-TOTAL = 16.0  # N, sum of the normal forces
-RELIED = 0.6  # friction that the squeeze relies on, at most, however sticky the contacts are
-TORQUE = 0.3  # Nm, at most in any joint
+TOTAL = 30.0  # N, sum of the normal forces: a firm hold, far below what a hand can do
+RELIED = 0.45  # friction that the squeeze relies on, at most, which leaves it a reserve
+TORQUE = 0.4  # Nm, at most in any joint, which leaves the servos a reserve
 _EDGES = 6  # of the pyramid that stands for the friction cone
 _EXACT = 10.0  # weight of the sum of forces
 _NEWTON_STEPS = 60
@@ -28,13 +28,18 @@ def squeeze(simulation: Simulation, friction: float) -> Array:
     contacts = simulation.contacts(WITHIN)
     if not simulation.servos or not len(contacts.points):
         return np.zeros(simulation.servos)
-    edges = _cone_edges(contacts, min(friction, RELIED))
-    arms = contacts.points - simulation.object_pose()[0]
-    moments = np.cross(arms[:, None], edges) / np.linalg.norm(arms, axis=1).max()
-    wrench = np.concatenate([edges, moments], axis=2).reshape(-1, 6).T
-    rows = np.concatenate([wrench, np.full((1, wrench.shape[1]), _EXACT)])
-    shares = _non_negative(rows, np.append(np.zeros(6), _EXACT))
-    return _torques(simulation, contacts, TOTAL * shares.reshape(-1, _EDGES, 1) * edges)
+    return _gripping(simulation, contacts, simulation.object_pose()[0], np.zeros(3), friction)
+
+
+def turning_torques(
+    simulation: Simulation, centre: Array, moment: Array, friction: float, pieces: NDArray[np.int64]
+) -> Array:
+    """As ``squeeze``, but of the ``pieces`` near the fingers, leaving ``moment`` (3,) Nm about ``centre`` (3,) m."""
+    near = simulation.contacts(WITHIN)
+    contacts = near[np.isin(near.pieces, pieces)]
+    if not len(contacts.points):
+        return np.zeros(simulation.servos)
+    return _gripping(simulation, contacts, centre, moment, friction)
 
 
 def pushing_torques(simulation: Simulation, force: Array, friction: float, pieces: NDArray[np.int64]) -> Array:
@@ -46,6 +51,18 @@ def pushing_torques(simulation: Simulation, force: Array, friction: float, piece
     edges = _cone_edges(contacts, friction)
     shares = _non_negative(edges.reshape(-1, 3).T, force)
     return _torques(simulation, contacts, shares.reshape(-1, _EDGES, 1) * edges)
+
+
+def _gripping(simulation: Simulation, contacts: Contacts, centre: Array, moment: Array, friction: float) -> Array:
+    """Torques of forces whose normal parts add up to TOTAL, and whose wrench is ``moment`` alone as far as they can."""
+    edges = _cone_edges(contacts, min(friction, RELIED))
+    arms = contacts.points - centre
+    length = np.linalg.norm(arms, axis=1).max()
+    wrench = np.concatenate([edges, np.cross(arms[:, None], edges) / length], axis=2).reshape(-1, 6).T
+    rows = np.concatenate([wrench, np.full((1, wrench.shape[1]), _EXACT)])
+    aim = np.concatenate([np.zeros(3), moment / (length * TOTAL), [_EXACT]])
+    shares = _non_negative(rows, aim)
+    return _torques(simulation, contacts, TOTAL * shares.reshape(-1, _EDGES, 1) * edges)
 
 
 def _non_negative(rows: Array, aim: Array) -> Array:

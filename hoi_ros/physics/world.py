@@ -1,15 +1,17 @@
-"""Tests of grasps by simulation: does the hand hold the object, does it push the part?"""
+"""Tests of grasps by simulation: does the hand hold the object, does it push or turn the part?"""
 
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hoi_ros.hand.limits import Limits
 from hoi_ros.hand.model import HandModel
-from hoi_ros.physics import holding, pushing
+from hoi_ros.physics import holding, pushing, turning
 from hoi_ros.physics.holding import Held, Settled
-from hoi_ros.physics.human_hand import Build, HumanHand
+from hoi_ros.physics.human_hand import Build, HumanHand, Wrist
 from hoi_ros.physics.pushing import Pushed
+from hoi_ros.physics.turning import Turned
 from hoi_ros.refusals import Reason, Refused
 from hoi_ros.scene.affordances import Use
 from hoi_ros.scene.object_model import ObjectModel
@@ -46,8 +48,11 @@ class GraspWorld:
     ) -> Held:
         """Whether closing fingers hold the object against its weight in six directions, the wrist fixed.
 
-        ``eroded`` (m) thins the hand, as a control: it changes little where the fingers close on the object.
-        Six directions, 5 cm, 15 degrees, 0.1 kg, friction 0.6: DexGraspBench (Chen et al., 2025).
+        The fingers squeeze with forces that balance on the object (``squeeze``) for 0.3 s without gravity, then each
+        direction pulls for 0.5 s. Contacts have friction against spinning as of patches of 5 mm; fingers do not
+        collide with each other. Failure: 5 cm or 15 degrees away from where the object was before the hand closed, or
+        no contact left. ``eroded`` (m) thins the hand, as a control.
+        Six directions, their limits, 0.1 kg and friction 0.6: DexGraspBench (Chen et al., 2025).
         """
         return self._six_directions(hands, Build(eroded=eroded, mass=mass), friction, seed)
 
@@ -73,10 +78,16 @@ class GraspWorld:
         """Whether the hands push the part of ``use`` along its force; see ``pushing``."""
         if use.force is None:
             raise Refused(Reason.PARAMETER, f"{use.affordance} of the {use.part} has no force to push along")
-        part = self.obj.part(use.part)
-        pieces = np.flatnonzero([piece.part == part for piece in self.obj.pieces])
-        simulation = self._simulation(hands, Build(sliding=True, mass=None), friction)
-        return pushing.push(simulation, hands, use.force, pieces, friction)
+        simulation = self._simulation(hands, Build(wrist=Wrist.SLIDES, mass=None), friction)
+        return pushing.push(simulation, hands, use.force, self._pieces(use), friction)
+
+    def turn(self, hands: HandBatch, use: Use, *, friction: float = 0.6) -> Turned:
+        """Whether the hands turn the part of ``use`` about its force; see ``turning``."""
+        if use.force is None:
+            raise Refused(Reason.PARAMETER, f"{use.affordance} of the {use.part} has no axis to turn about")
+        simulation = self._simulation(hands, Build(wrist=Wrist.TURNS, mass=None), friction)
+        hubs = turning.find_hubs(self.obj, self.obj.part(use.part), use.force)
+        return turning.turn(simulation, hands, use.force, hubs, self._pieces(use), friction)
 
     def displacement_sd(self, hands: HandBatch, *, gravity: Array = _DOWN) -> Array:
         """Simulation displacement (N,) m after GraspTTA, in MuJoCo: methods.md 2, SD.
@@ -91,6 +102,11 @@ class GraspWorld:
             simulation.pose(hands, row)
             moved[row] = holding.displacement(simulation, gravity)
         return moved
+
+    def _pieces(self, use: Use) -> NDArray[np.int64]:
+        """Numbers of the pieces of the part of ``use``."""
+        part = self.obj.part(use.part)
+        return np.flatnonzero([piece.part == part for piece in self.obj.pieces])
 
     def _six_directions(self, hands: HandBatch, build: Build, friction: float, seed: int | None) -> Held:
         simulation = self._simulation(hands, build, friction)
