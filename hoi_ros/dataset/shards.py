@@ -64,7 +64,7 @@ SCHEMAS: Mapping[str, pa.Schema] = {
             "volume_5mm": pa.float32(),  # cm3, IV
             "volume_2mm": pa.float32(),
             "part_contact": pa.float32(),  # share of the contact that is on the asked part
-            "displacement": _floats(6),  # m, of the articulated test in +-x, +-y, +-z; NaN for pushes
+            "displacement": _floats(6),  # m, of the articulated test in +-x, +-y, +-z; NaN for pushes, turns
             "rotation": _floats(6),  # rad
             "instructions": pa.list_(pa.string()),
             "held_out_instructions": pa.list_(pa.string()),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from hoi_ros.metrics.contact import contact_parts
 from hoi_ros.metrics.penetration import two_way_depth
 from hoi_ros.metrics.volumes import intersection_volume
 from hoi_ros.physics.world import GraspWorld
-from hoi_ros.scene.affordances import HOLDING, Use
+from hoi_ros.scene.affordances import HOLDING, PUSHING, Affordance, Use
 from hoi_ros.scene.object_model import ObjectModel
 from hoi_ros.types import Array, HandBatch
 
@@ -42,18 +43,17 @@ class Trials:
     def run(self, use: Use, count: int, seed: int) -> list[dict[str, Any]]:
         """Rows of the accepted ones of ``count`` new candidates."""
         with self._stages.stage("synthesis", count) as tally:
-            batch = _Batch.of(self._optimiser.synthesize(self._obj, use, count, seed, self._betas))
+            batch = _Batch.of(use, seed, self._optimiser.synthesize(self._obj, use, count, seed, self._betas))
             tally.left += len(batch.hands)
-        batch = self._geometry(use, batch)
-        if len(batch.hands) and use.affordance in HOLDING:
-            batch = self._settle(batch)
-            batch = self._hold(batch, seed) if len(batch.hands) else batch
-        elif len(batch.hands):
-            batch = self._push(use, batch)
-        return self._rows(use, batch) if len(batch.hands) else []
+        batch = self._geometry(batch)
+        for test in _TESTS[use.affordance]:
+            if len(batch.hands):
+                batch = test(self, batch)
+        return self._rows(batch) if len(batch.hands) else []
 
-    def _geometry(self, use: Use, batch: _Batch) -> _Batch:
+    def _geometry(self, batch: _Batch) -> _Batch:
         """Joint limits, depth both ways, contact on the asked part, shared volume."""
+        use = batch.use
         with self._stages.stage("geometry", len(batch.hands)) as tally:
             vertices = self._vertices(batch.hands)
             depths = two_way_depth(vertices, self._model.closed_faces, self._obj)
@@ -88,27 +88,32 @@ class Trials:
             tally.left += int(kept.sum())
         return batch[kept]
 
-    def _hold(self, batch: _Batch, seed: int) -> _Batch:
+    def _hold(self, batch: _Batch) -> _Batch:
         """The articulated test in six directions decides about a grasp that must hold."""
         with self._stages.stage("articulated", len(batch.hands)) as tally:
-            outcome = self._world.articulated(batch.hands, seed=seed)
+            outcome = self._world.articulated(batch.hands, seed=batch.seed)
             batch.columns |= {"displacement": outcome.displacement, "rotation": outcome.rotation}
             self._stages.rejected.update(reason for reason in outcome.reason if reason != "held")
             tally.left += int(outcome.held.sum())
         return batch[outcome.held]
 
-    def _push(self, use: Use, batch: _Batch) -> _Batch:
-        """The push test decides about Press, Support and Lever."""
+    def _push(self, batch: _Batch) -> _Batch:
+        """The hand pushes the part of an object that does not give way."""
         with self._stages.stage("push", len(batch.hands)) as tally:
-            outcome = self._world.push(batch.hands, use)
-            passed = outcome.pushed
-            nothing = np.full((len(passed), 6), np.nan)
-            batch.columns |= {"displacement": nothing, "rotation": nothing}
+            outcome = self._world.push(batch.hands, batch.use)
             self._stages.rejected.update(reason for reason in outcome.reason if reason != "pushed")
-            tally.left += int(passed.sum())
-        return batch[passed]
+            tally.left += int(outcome.pushed.sum())
+        return batch.unmoved()[outcome.pushed]
 
-    def _rows(self, use: Use, batch: _Batch) -> list[dict[str, Any]]:
+    def _turn(self, batch: _Batch) -> _Batch:
+        """The hand turns the part of an object that does not give way."""
+        with self._stages.stage("turn", len(batch.hands)) as tally:
+            outcome = self._world.turn(batch.hands, batch.use)
+            self._stages.rejected.update(reason for reason in outcome.reason if reason != "turned")
+            tally.left += int(outcome.turned.sum())
+        return batch.unmoved()[outcome.turned]
+
+    def _rows(self, batch: _Batch) -> list[dict[str, Any]]:
         """Rows of the table of grasps, as far as geometry and physics fill them."""
         hands = batch.hands
         mesh = self._model.mesh(hands.global_orient, hands.hand_pose, hands.betas, hands.transl)
@@ -121,25 +126,40 @@ class Trials:
         }
         for name, voxel in (("volume_5mm", 0.005), ("volume_2mm", 0.002)):
             columns[name] = 1e6 * intersection_volume(mesh.vertices, self._model.closed_faces, self._obj, voxel)
-        head = {"affordance": str(use.affordance), "part": use.part}
+        head = {"affordance": str(batch.use.affordance), "part": batch.use.part}
         return [head | {name: column[row] for name, column in columns.items()} for row in range(len(hands))]
 
     def _vertices(self, hands: HandBatch) -> Array:
         return self._model.mesh(hands.global_orient, hands.hand_pose, hands.betas, hands.transl).vertices
 
 
+_Test = Callable[[Trials, "_Batch"], "_Batch"]
+_TESTS: Mapping[Affordance, tuple[_Test, ...]] = {
+    **dict.fromkeys(HOLDING, (Trials._settle, Trials._hold)),
+    **dict.fromkeys(PUSHING, (Trials._push,)),
+    Affordance.TWIST: (Trials._turn,),
+}
+
+
 @dataclass
 class _Batch:
-    """Candidates still in the running, and what is known of each."""
+    """Candidates for ``use`` still in the running, and what is known of each; ``seed`` perturbs their tests."""
 
+    use: Use
+    seed: int
     hands: HandBatch
     grasp_type: NDArray[np.int64]  # (N,)
     columns: dict[str, NDArray[Any]] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, candidates: Candidates) -> _Batch:
-        return cls(candidates.hands, candidates.grasp_type)
+    def of(cls, use: Use, seed: int, candidates: Candidates) -> _Batch:
+        return cls(use, seed, candidates.hands, candidates.grasp_type)
+
+    def unmoved(self) -> _Batch:
+        """The same, without the motions of the articulated test."""
+        nothing = np.full((len(self.hands), 6), np.nan)
+        return replace(self, columns=self.columns | {"displacement": nothing, "rotation": nothing})
 
     def __getitem__(self, chosen: Mask) -> _Batch:
         columns = {name: column[chosen] for name, column in self.columns.items()}
-        return _Batch(self.hands[chosen], self.grasp_type[chosen], columns)
+        return replace(self, hands=self.hands[chosen], grasp_type=self.grasp_type[chosen], columns=columns)

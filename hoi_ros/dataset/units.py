@@ -24,7 +24,7 @@ from hoi_ros.hand import HandModel, load_hand_model
 from hoi_ros.hand.grasp_types import GraspType
 from hoi_ros.language.descriptions import Describer, affordance, partial_fields
 from hoi_ros.language.instructions import write
-from hoi_ros.scene.affordances import HOLDING, Affordance, Use
+from hoi_ros.scene.affordances import PUSHING, Affordance, Use
 from hoi_ros.scene.object_model import ObjectModel
 from hoi_ros.types import Array, HandBatch
 
@@ -201,7 +201,7 @@ def _pictures(
                 hand_model(),
                 order.preset.views,
                 rng,
-                carried=obj.uses[grasp["use"]].affordance in HOLDING and obj.category not in FIXED,
+                carried=obj.uses[grasp["use"]].affordance not in PUSHING and obj.category not in FIXED,
                 others=clutter(order.seed),
             )
             tally.left += order.preset.views

@@ -24,10 +24,14 @@ class Affordance(StrEnum):
     NULL = "Null"
 
 
-HOLDING = frozenset(
-    {Affordance.HANDLE_GRASP, Affordance.LIFT, Affordance.WRAP_GRASP, Affordance.TWIST, Affordance.PULL}
-)
-"""Affordances whose grasp must hold the free object; the others push a part and have a test of their own."""
+HOLDING = frozenset({Affordance.HANDLE_GRASP, Affordance.LIFT, Affordance.WRAP_GRASP, Affordance.PULL})
+"""Affordances whose grasp must hold the free object."""
+
+PUSHING = frozenset({Affordance.PRESS, Affordance.SUPPORT, Affordance.LEVER})
+"""Affordances whose hand must push a part of an object that does not give way.
+
+Twist alone must turn a part, and its object does not give way either: it stands, or the other hand holds it.
+"""
 
 
 @dataclass(frozen=True)

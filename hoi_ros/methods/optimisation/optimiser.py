@@ -20,7 +20,7 @@ from hoi_ros.methods.optimisation.fields import REACH, Fields
 from hoi_ros.methods.optimisation.force_closure import ForceClosure
 from hoi_ros.methods.optimisation.hand_layer import FACES, PATCH_REGIONS, Flesh, HandLayer, rotations
 from hoi_ros.methods.optimisation.starts import jaws, place, region_weights
-from hoi_ros.scene.affordances import HOLDING, Use
+from hoi_ros.scene.affordances import PUSHING, Use
 from hoi_ros.scene.distances import DistanceGrid
 from hoi_ros.scene.object_model import ObjectModel
 from hoi_ros.types import Array, HandBatch
@@ -140,7 +140,7 @@ class GraspOptimiser:
         )
         zero = torch.zeros(len(angles), 3)
         centre = wrists + (base @ pivot[..., None])[..., 0]
-        pushes = use.affordance not in HOLDING and use.force is not None
+        pushes = use.affordance in PUSHING and use.force is not None
         push = torch.from_numpy(np.asarray(use.force, dtype=np.float32)) if pushes else None
         hands = _Hands(angles, zero, zero.clone(), base, pivot, centre)
         return hands, Wish(natural, deviation, patches, faces.long(), push), np.concatenate(types)

@@ -12,7 +12,7 @@ from hoi_ros.hand.limits import Limits, palm_back
 from hoi_ros.hand.model import HandModel
 from hoi_ros.hand.rotations import exp
 from hoi_ros.methods.optimisation.fields import scene_of
-from hoi_ros.scene.affordances import HOLDING, Affordance, Use
+from hoi_ros.scene.affordances import PUSHING, Affordance, Use
 from hoi_ros.scene.object_model import ObjectModel
 from hoi_ros.types import Array
 
@@ -138,12 +138,12 @@ def _covered(
     """Places and frames of skin laid on the surface, and the thickness behind it."""
     width = _thickness(obj, points, -normals)
     arrive = -normals
-    if use.affordance not in HOLDING and use.force is not None:
+    if use.affordance in PUSHING and use.force is not None:
         arrive = np.broadcast_to(use.force, arrive.shape)
     elif use.axis is not None:
         along = use.axis * rng.choice([-1.0, 1.0], size=(_POINTS, 1))
         arrive = along if hand.turns else _across(arrive, use.axis, rng)
-    if use.affordance in HOLDING:
+    if use.affordance not in PUSHING:
         arrive = _into_cone(arrive, use)
     chosen = rng.choice(_POINTS, size=count, p=_chances(np.einsum("ni,ni->n", arrive, -normals)))
     arrive = arrive[chosen]
