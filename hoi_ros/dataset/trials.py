@@ -89,13 +89,15 @@ class Trials:
         return batch[kept]
 
     def _hold(self, batch: _Batch) -> _Batch:
-        """The articulated test in six directions decides about a grasp that must hold."""
+        """The articulated test in six directions decides about a grasp that must hold: as it is, and perturbed."""
         with self._stages.stage("articulated", len(batch.hands)) as tally:
-            outcome = self._world.articulated(batch.hands, seed=batch.seed)
-            batch.columns |= {"displacement": outcome.displacement, "rotation": outcome.rotation}
-            self._stages.rejected.update(reason for reason in outcome.reason if reason != "held")
-            tally.left += int(outcome.held.sum())
-        return batch[outcome.held]
+            for seed in (None, batch.seed):
+                outcome = self._world.articulated(batch.hands, seed=seed)
+                batch.columns |= {"displacement": outcome.displacement, "rotation": outcome.rotation}
+                self._stages.rejected.update(reason for reason in outcome.reason if reason != "held")
+                batch = batch[outcome.held]
+            tally.left += len(batch.hands)
+        return batch
 
     def _push(self, batch: _Batch) -> _Batch:
         """The hand pushes the part of an object that does not give way."""
