@@ -88,6 +88,22 @@ def index_on_top(model: HandModel, height: float, above: float, tilt: float = 0.
 
 def pinched_box(model: HandModel, overlap: float) -> tuple[HandBatch, ObjectModel]:
     """A hand and a box between the pads of its thumb and of index and middle finger, ``overlap`` m into either side."""
+    pose, place, length = _pinch(model)
+    mesh = trimesh.creation.box((length + 2.0 * overlap, 0.03, 0.016))
+    mesh.apply_transform(place)
+    return at_origin(pose), solid(mesh)
+
+
+def pinched_knob(model: HandModel) -> tuple[HandBatch, ObjectModel, Array]:
+    """A hand and a round knob between the same pads, and the knob's axis."""
+    pose, place, length = _pinch(model)
+    mesh = trimesh.creation.cylinder(radius=length / 2.0, height=0.03, sections=48)
+    mesh.apply_transform(place)
+    return at_origin(pose), solid(mesh), place[:3, 2]
+
+
+def _pinch(model: HandModel) -> tuple[Array, Array, float]:
+    """``hand_pose`` (45,), a frame (4, 4) between the pads with x from thumb to fingers, and how far they are apart."""
     pose = bent(model, (45.0, 40.0, 20.0), {0: (25.0, 45.0, 30.0), 1: (10.0, 0.0, 0.0), 2: (15.0, 0.0, 0.0)})
     anchors = find_anchors(model).points(model.mesh(np.zeros(3), pose).vertices[0])
     thumb, index, middle = anchors[[3, 10, 16]]
@@ -97,10 +113,7 @@ def pinched_box(model: HandModel, overlap: float) -> tuple[HandBatch, ObjectMode
     across = middle - index
     across -= axis * (across @ axis)
     across /= np.linalg.norm(across)
-    place = transform(np.stack([axis, across, np.cross(axis, across)], axis=1), (fingers + thumb) / 2.0)
-    mesh = trimesh.creation.box((length + 2.0 * overlap, 0.03, 0.016))
-    mesh.apply_transform(place)
-    return at_origin(pose), solid(mesh)
+    return pose, transform(np.stack([axis, across, np.cross(axis, across)], axis=1), (fingers + thumb) / 2.0), length
 
 
 def plate_between_fingers(model: HandModel, overlap: float) -> tuple[HandBatch, ObjectModel]:
