@@ -18,7 +18,7 @@ SQUEEZE = 6.0  # sum of the normal forces, in weights of the object
 _EDGES = 6
 _DIRECTIONS = torch.cat([torch.eye(3), -torch.eye(3)])
 _ANGLES = torch.arange(_EDGES) * (2.0 * np.pi / _EDGES)
-_RIDGE = 0.01  # of the forces: shares the load among the contacts, and makes them unique
+_RIDGE = 0.002  # of the forces: shares the load among the contacts, and makes them unique
 
 
 @dataclass
@@ -34,13 +34,14 @@ class ForceClosure:
 
         Contact points (N, K, 3) m from the centre of mass, outward surface normals (N, K, 3) and ``weights`` (N, K) in
         0..1 of how far each is in contact. Torques are divided by ``length``, m. Differentiable in all three: by the
-        envelope theorem the optimal forces count as constants.
+        envelope theorem the optimal forces count as constants. The ridge counts too, which prefers shared loads.
         """
         wrenches = self._wrenches(points, normals, weights, length)
         load = torch.cat([_DIRECTIONS, torch.zeros(6, 3), torch.full((6, 1), -SQUEEZE)], dim=1).to(points)
         forces = self._solve(wrenches.detach(), load)
         left = forces @ wrenches + load
-        return (left.square().sum(-1).mean(-1) + 1e-6).sqrt()
+        effort = _RIDGE * forces.square().sum(-1)
+        return (left.square().sum(-1) + effort).mean(-1).add(1e-6).sqrt()
 
     def _wrenches(self, points: Tensor, normals: Tensor, weights: Tensor, length: float) -> Tensor:
         """Force, torque and normal force (N, K * edges, 7) of the pyramids' edges."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.spatial.distance import cdist
 from torch import Tensor
 
 from hoi_ros.hand.anchors import find_anchors
@@ -33,8 +34,8 @@ FACES = ("palmar", "radial", "ulnar")
 
 _PALM_ANCHORS = (5, 6, 12, 18, 19, 25, 26)
 _LEVELS = (slice(1, 16, 3), slice(2, 16, 3), slice(3, 16, 3))
-_LAYER = 0.0015  # m of flesh under the skin that balls may leave uncovered
-_MOST_BALLS = 200
+_LAYER = 0.0012  # m of flesh under the skin that balls may leave uncovered
+_MOST_BALLS = 300
 _FIRST = 90  # balls, the largest ones, that fingers feel each other by
 _FOREARM = tuple((0.035 + 0.035 * k, 0.028 + 0.002 * k) for k in range(6))  # m behind the wrist, radius
 
@@ -179,14 +180,17 @@ def _balls(model: HandModel) -> tuple[NDArray[np.int64], Array, Array]:
     low, high = model.v_template.min(axis=0), model.v_template.max(axis=0)
     grid = np.stack(np.meshgrid(*(np.arange(a, b, 0.0025) for a, b in zip(low, high, strict=True))), -1).reshape(-1, 3)
     depth = -SignedDistance(model.v_template, model.closed_faces).distance(grid)
-    shell = grid[(depth > _LAYER) & (depth < _LAYER + 0.002)][::2]
-    deep = np.flatnonzero(depth > 0.0045)[::5]
-    covers = np.linalg.norm(grid[deep, None] - shell[None], axis=2) < depth[deep, None]
+    shell = grid[(depth > _LAYER) & (depth < _LAYER + 0.002)]
+    deep = np.flatnonzero(depth > 0.0045)[::4]
+    covers = cdist(grid[deep], shell) < depth[deep, None]
+    gain, left = covers.sum(axis=1), np.ones(len(shell), dtype=bool)
     found: list[int] = []
-    while len(found) < _MOST_BALLS and covers.any():
-        best = int(covers.sum(axis=1).argmax())
+    while len(found) < _MOST_BALLS and gain.max() > 0:
+        best = int(gain.argmax())
         found.append(int(deep[best]))
-        covers &= ~covers[best]
+        new = covers[best] & left
+        gain -= covers[:, new].sum(axis=1)
+        left &= ~new
     centres = grid[found]
     distance = np.linalg.norm(centres[:, None] - model.v_template, axis=2)
     vertices = distance.argsort(axis=1)[:, :16]

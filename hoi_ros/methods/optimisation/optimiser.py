@@ -26,7 +26,7 @@ from hoi_ros.scene.object_model import ObjectModel
 from hoi_ros.types import Array, HandBatch
 
 TRIES = 12  # starts looked at for each one that is followed
-HEATS = 2  # followed for each one that is finished
+HEATS = 3  # followed for each one that is finished
 FIRST, SECOND, LAST = 25, 45, 20  # steps of the three stages
 RATE = 0.012  # rad, and tenths of a metre, of the first steps
 FAR, MIDDLE = 0.02, 0.008  # m within which wanted skin counts as contact in the first stages
@@ -100,14 +100,11 @@ class GraspOptimiser:
         fields = Fields.of(obj, use, self._last[1])
         hands, wish, types = self._start(obj, use, betas, count * HEATS * TRIES, rng)
         problem = _Problem(layer, fields, wish, use)
-        with torch.no_grad():
-            cost = problem.cost(hands, 0.0)
-        kept = _best(cost, TRIES)
+        kept = _best(problem, hands, TRIES)
         problem, hands = problem[kept], hands[kept]
         hands = _descend(problem, hands, FIRST, (RATE, RATE), (FAR, MIDDLE), 0.0)
-        with torch.no_grad():
-            cost = problem.cost(hands, 0.0)
-        finished = _best(cost, HEATS)
+        problem.stress = STRESS
+        finished = _best(problem, hands, HEATS)
         problem, hands = problem[finished], hands[finished]
         hands = _descend(problem, hands, SECOND, (RATE, 0.3 * RATE), (MIDDLE, NEAR), INDENT)
         problem.stress = STRESS
@@ -222,9 +219,10 @@ def _descend(
     return hands
 
 
-def _best(cost: Tensor, group: int) -> Tensor:
+@torch.no_grad()
+def _best(problem: _Problem, hands: _Hands, group: int) -> Tensor:
     """Row of the cheapest of each ``group`` consecutive rows."""
-    best = cost.view(-1, group).argmin(dim=1)
+    best = problem.cost(hands, 0.0).view(-1, group).argmin(dim=1)
     return best + group * torch.arange(len(best))
 
 
