@@ -29,7 +29,8 @@ def write(directory: Path) -> None:
     for point in entry_points():
         path = directory / point.name
         path.write_text(
-            f"#!{sys.executable}\nimport sys\n\nfrom {point.module} import {point.attr}\n\nsys.exit({point.attr}())\n"
+            f"#!{sys.executable}\nimport sys\n\nfrom {point.module} import {point.attr}\n\n"
+            f'if __name__ == "__main__":  # worker processes import this file\n    sys.exit({point.attr}())\n'
         )
         path.chmod(0o755)
 

@@ -22,7 +22,8 @@ CATEGORIES = ("bottle", "dispenser")
 
 
 def hoi(*arguments: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "hoi_ros.cli", "data", *map(str, arguments)]
+    program = Path(sys.executable).with_name("hoi")  # not ``-m``: workers import the program they were started from
+    command = [sys.executable, str(program), "data", *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, timeout=300)
 
 
