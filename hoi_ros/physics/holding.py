@@ -66,7 +66,7 @@ def six_directions(simulation: Simulation, count: int, put: Callable[[int], None
         put(row)
         kept = _close(simulation, friction)[2]
         reasons.append(_pull(simulation, displacement[row], rotation[row]) if kept else "settle")
-    return Held(np.array([reason == "held" for reason in reasons]), displacement, rotation, tuple(reasons))
+    return Held(np.array([reason == "held" for reason in reasons], dtype=bool), displacement, rotation, tuple(reasons))
 
 
 def displacement(simulation: Simulation, gravity: Array) -> float:

@@ -107,3 +107,14 @@ def test_turning_needs_an_axis(model: HandModel, knob: Scene) -> None:
     hands, obj, _ = knob
     with pytest.raises(Refused, match="no axis to turn about"):
         GraspWorld(model, MEAN, obj).turn(hands, Use(Affordance.TWIST, "body", ()))
+
+
+def test_no_hands_no_answers(model: HandModel, knob: Scene) -> None:
+    hands, obj, axis = knob
+    world, none = GraspWorld(model, MEAN, obj), hands[np.zeros(1, dtype=bool)]
+    for passed in (
+        world.turn(none, twist(axis)).turned,
+        world.push(none, twist(axis)).pushed,
+        world.articulated(none).held,
+    ):
+        assert passed.dtype == bool and len(passed) == 0
