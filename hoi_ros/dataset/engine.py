@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +49,7 @@ class Watcher:
         """A unit is finished."""
 
     def lost(self, line: str) -> None:
-        """A worker died."""
+        """A worker died, or a unit failed."""
 
 
 def build(
@@ -56,7 +58,7 @@ def build(
     """Make what ``folder`` lacks of the dataset, by ``units.make`` or other ``work``, and return its manifest.
 
     Raises Refused: PARAMETER for an unknown preset or category, FILE for a folder with another dataset or a full disk,
-    MESH for the user's mesh that cannot be used.
+    MESH for the user's mesh that cannot be used, INTERNAL where units failed; the others are made all the same.
     """
     watcher = watcher or Watcher()
     units, conditions = plan(job)
@@ -64,11 +66,29 @@ def build(
     records = read_records(folder)
     orders = [Order(unit, preset(job.preset), job.seed, job.pictures) for unit in units if unit.name not in records]
     watcher.started(len(units), len(records))
-    for made in workers.run(work or _work(), orders, job.workers, job.ray, watcher.lost):
+    failures: list[str] = []
+    for made in workers.run(partial(_attempt, work or _work()), orders, job.workers, job.ray, watcher.lost):
+        if isinstance(made, str):
+            failures.append(made)
+            watcher.lost(made)
+            continue
         _keep(folder, made)
         records[made.record.name] = made.record
         watcher.made(made.record)
+    if failures:
+        raise Refused(Reason.INTERNAL, f"{len(failures)} of {len(orders)} units failed, the first: {failures[0]}")
     return write_manifest(folder, conditions, records)
+
+
+def _attempt(work: Callable[[Order], Made], order: Order) -> Made | str:
+    """A fault of ours in one unit must not end the others: it comes back as a text."""
+    try:
+        return work(order)
+    except Refused:
+        raise
+    except Exception as fault:
+        place = traceback.extract_tb(fault.__traceback__)[-1]
+        return f"{order.unit.name}: {type(fault).__name__} at {Path(place.filename).name}:{place.lineno}: {fault}"
 
 
 def _work() -> Callable[[Order], Made]:

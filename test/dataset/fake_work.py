@@ -54,3 +54,9 @@ def make_with_a_death(order: Order) -> Made:
 def always_die(order: Order) -> Made:
     os.kill(os.getpid(), signal.SIGKILL)
     raise AssertionError(order)
+
+
+def fail_on_mugs(order: Order) -> Made:
+    if order.unit.category == "mug":
+        raise ZeroDivisionError("a fault")
+    return make(order)
