@@ -82,7 +82,7 @@ def test_workers_that_always_die_end_the_build(tmp_path: Path) -> None:
 
 def test_a_unit_that_fails_does_not_end_the_others(tmp_path: Path) -> None:
     job = Job("tiny", 0, ("mug", "jar", "bottle"))
-    with pytest.raises(Refused, match="1 of 3 units failed, the first: mug_0000: ZeroDivisionError at fake_work.py"):
+    with pytest.raises(Refused, match=r"1 of 3 units failed, the first: mug_0000: ZeroDivisionError at fake_work\.py"):
         build(tmp_path / "d", job, work=fake_work.fail_on_mugs)
     assert set(read_records(tmp_path / "d")) == {"bottle_0000", "jar_0000"}
     assert build(tmp_path / "d", job, work=fake_work.make)["counts"] == {"grasps": 9}
