@@ -91,6 +91,9 @@ class TestHandLayer:
         points = points[skin.distance(points) < -0.003]
         beyond = (np.linalg.norm(points[:, None] - centres, axis=2) - radii).min(axis=1)
         assert np.percentile(beyond, 99.5) < 0.0005
+        assert (np.linalg.norm(model.v_template[model.tip_vertices][:, None] - centres, axis=2) - radii).min(
+            1
+        ).max() < 2e-3
 
     def test_patches_are_on_their_fingers(self, flesh: Flesh) -> None:
         assert flesh.patches.shape[0] == PATCHES
@@ -166,7 +169,10 @@ class TestFields:
         np.testing.assert_allclose(fields.part.distance(points).numpy(), [0.13, 0.02], atol=0.002)
         np.testing.assert_allclose(fields.foreign.distance(points).numpy(), [0.0, np.hypot(0.03, 0.02)], atol=0.002)
         assert fields.floor
-        np.testing.assert_allclose(fields.centre.numpy(), [0, 0, 0.09], atol=1e-6)
+        assert fields.centre is None  # the bottle does not give way
+        free = Fields.of(obj, WRAP, solid)
+        assert free.centre is not None
+        np.testing.assert_allclose(free.centre.numpy(), [0, 0, 0.09], atol=1e-6)
         friendly = Use(Affordance.TWIST, "lid", (GraspType.TRIPOD,), neighbours=("body",))
         assert Fields.of(obj, friendly, solid).foreign is None
 

@@ -70,7 +70,12 @@ def hold(found: Contacts, wish: Wish, fields: Fields, closure: ForceClosure, rea
     """Residual of force closure over the contacts there are, and the wanted ones to come: those within ``reach`` m."""
     reaches = torch.where(wish.patches > 0.0, reach, min(reach, NEAR))
     weights = torch.exp(-((found.distances.clamp(min=0.0) / reaches) ** 2))
-    return closure.residual(found.points - fields.centre, found.normals, weights, max(fields.extent, 0.02))
+    centre = fields.centre
+    if centre is None:
+        centre = (weights[..., None] * found.points).sum(1, keepdim=True).detach() / (weights.sum(1) + 1e-3)[
+            :, None, None
+        ]
+    return closure.residual(found.points - centre, found.normals, weights, max(fields.extent, 0.02))
 
 
 def press(found: Contacts, wish: Wish) -> Tensor:

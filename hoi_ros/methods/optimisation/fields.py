@@ -90,8 +90,8 @@ class Fields:
     solid: DistanceGrid
     part: Lattice | None  # None where it is the whole object
     foreign: Lattice | None  # None where the hand may touch everything
-    centre: Tensor  # (3,) m, of the volume
-    extent: float  # m, root mean square distance of the surface from the centre
+    centre: Tensor | None  # (3,) m, of mass; None where the object does not give way and only the part is gripped
+    extent: float  # m, root mean square distance of the surface from its centre, of the object or the part
     floor: bool  # whether z = 0 bounds free space: not for what does not stand on it, nor under what is lifted
 
     @classmethod
@@ -103,12 +103,14 @@ class Fields:
         cross = np.cross(corners[:, 1], corners[:, 2])
         volumes = np.einsum("fi,fi->f", corners[:, 0], cross)
         centre = (volumes[:, None] * corners.sum(axis=1)).sum(axis=0) / (4.0 * volumes.sum())
-        extent = float(np.sqrt(((obj.vertices - centre) ** 2).sum(axis=1).mean()))
+        fixed = use.affordance is Affordance.TWIST
+        surface = obj.vertices[np.unique(obj.faces[wanted])] if fixed else obj.vertices
+        spread = surface - (surface.mean(axis=0) if fixed else centre)
         return cls(
             solid,
             None if wanted.all() else Lattice.build(obj.vertices, obj.faces[wanted]),
             None if allowed.all() else Lattice.build(obj.vertices, obj.faces[~allowed]),
-            torch.from_numpy(centre.astype(np.float32)),
-            extent,
+            None if fixed else torch.from_numpy(centre.astype(np.float32)),
+            float(np.sqrt((spread**2).sum(axis=1).mean())),
             bool(obj.vertices[:, 2].min() > -0.002) and use.affordance != Affordance.SUPPORT,
         )

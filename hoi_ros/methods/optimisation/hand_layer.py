@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+import trimesh
 from numpy.typing import NDArray
 from scipy.spatial.distance import cdist
 from torch import Tensor
@@ -34,8 +35,9 @@ FACES = ("palmar", "radial", "ulnar")
 
 _PALM_ANCHORS = (5, 6, 12, 18, 19, 25, 26)
 _LEVELS = (slice(1, 16, 3), slice(2, 16, 3), slice(3, 16, 3))
-_LAYER = 0.0012  # m of flesh under the skin that balls may leave uncovered
+_LAYER = 0.0015  # m of flesh under the skin that balls may leave uncovered
 _MOST_BALLS = 300
+_SIZES = np.array([3.0, 4.0, 5.0, 6.0, 7.0, 8.5, 10.0, 12.0, 14.0, 17.0]) / 1e3  # m, radii of balls
 _FIRST = 90  # balls, the largest ones, that fingers feel each other by
 _FOREARM = tuple((0.035 + 0.035 * k, 0.028 + 0.002 * k) for k in range(6))  # m behind the wrist, radius
 
@@ -177,21 +179,25 @@ def _patches(model: HandModel) -> tuple[NDArray[np.int64], Array]:
 
 def _balls(model: HandModel) -> tuple[NDArray[np.int64], Array, Array]:
     """Balls that cover the flesh but for its outermost layer: their vertices, affine and skinning weights."""
-    low, high = model.v_template.min(axis=0), model.v_template.max(axis=0)
-    grid = np.stack(np.meshgrid(*(np.arange(a, b, 0.0025) for a, b in zip(low, high, strict=True))), -1).reshape(-1, 3)
-    depth = -SignedDistance(model.v_template, model.closed_faces).distance(grid)
-    shell = grid[(depth > _LAYER) & (depth < _LAYER + 0.002)]
-    deep = np.flatnonzero(depth > 0.0045)[::4]
-    covers = cdist(grid[deep], shell) < depth[deep, None]
+    skin = SignedDistance(model.v_template, model.closed_faces)
+    vertices, faces = trimesh.remesh.subdivide(model.v_template, model.closed_faces)
+    normals = vertex_normals(vertices, faces)
+    shell = vertices - _LAYER * normals
+    # Balls that touch the skin, of every size that fits there.
+    inner = (vertices - _SIZES[:, None, None] * normals).reshape(-1, 3)
+    radii = -skin.distance(inner)
+    fits = radii > 0.9 * np.repeat(_SIZES, len(normals))
+    inner, radii = inner[fits], radii[fits]
+    covers = cdist(inner, shell) < radii[:, None]
     gain, left = covers.sum(axis=1), np.ones(len(shell), dtype=bool)
     found: list[int] = []
     while len(found) < _MOST_BALLS and gain.max() > 0:
         best = int(gain.argmax())
-        found.append(int(deep[best]))
+        found.append(best)
         new = covers[best] & left
         gain -= covers[:, new].sum(axis=1)
         left &= ~new
-    centres = grid[found]
+    centres = inner[found]
     distance = np.linalg.norm(centres[:, None] - model.v_template, axis=2)
     vertices = distance.argsort(axis=1)[:, :16]
     shares = np.empty((len(centres), 16))

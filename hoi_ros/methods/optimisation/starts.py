@@ -26,6 +26,8 @@ _OPENINGS = np.linspace(0.0, 1.0, 6)
 _ROOM = 0.010  # m that a hand starts wider than what it takes
 _TILT = np.radians(10.0)  # standard deviation of the start's orientation
 _SLIDE = 0.004  # m, of its position
+_AWAY = 0.02  # m that a pushing hand starts off the surface
+_THUMB_DOWN = 0.3  # chance that an upright thing is gripped so
 _POINTS = 4096
 
 
@@ -115,7 +117,8 @@ def place(obj: ObjectModel, use: Use, hand: Jaws, count: int, rng: np.random.Gen
     find = _pinched if hand.pinch else _covered
     places, frames, width = find(obj, use, hand, points, normals, count, rng)
     fitting, opened = (np.abs(hand.gaps - width[:, None] - room).argmin(axis=1) for room in (0.0, _ROOM))
-    rotations = frames @ np.swapaxes(hand.frames[opened], 1, 2) @ exp(rng.normal(size=(count, 3)) * _TILT)
+    tilt = 0.3 * _TILT if use.affordance is Affordance.SUPPORT else _TILT  # a flat hand's fingers reach far
+    rotations = frames @ np.swapaxes(hand.frames[opened], 1, 2) @ exp(rng.normal(size=(count, 3)) * tilt)
     places = places + rng.normal(size=(count, 3)) * _SLIDE
     wrists = places - np.einsum("nij,nj->ni", rotations, hand.places[opened])
     return Starts(hand.angles[opened], hand.angles[fitting], rotations, wrists, hand.places[opened])
@@ -141,16 +144,15 @@ def _covered(
     if use.affordance in PUSHING and use.force is not None:
         arrive = np.broadcast_to(use.force, arrive.shape)
     elif use.axis is not None:
-        along = use.axis * rng.choice([-1.0, 1.0], size=(_POINTS, 1))
-        arrive = along if hand.turns else _across(arrive, use.axis, rng)
+        arrive = _along(use.axis, _POINTS, rng) if hand.turns else _across(arrive, use.axis, rng)
     if use.affordance not in PUSHING:
         arrive = _into_cone(arrive, use)
     chosen = rng.choice(_POINTS, size=count, p=_chances(np.einsum("ni,ni->n", arrive, -normals)))
     arrive = arrive[chosen]
     along = rng.normal(size=(count, 3))
     if use.axis is not None and not hand.turns:
-        along = use.axis * rng.choice([-1.0, 1.0], size=(count, 1))
-    back = rng.uniform(0.0, 0.01, size=(count, 1))
+        along = _along(use.axis, count, rng)
+    back = rng.uniform(0.0, 0.01, size=(count, 1)) + (_AWAY if use.affordance in PUSHING else 0.0)
     return points[chosen] - back * arrive, _frames(along, arrive), width[chosen]
 
 
@@ -163,7 +165,7 @@ def _pinched(
     width = _thickness(obj, points, through)
     arrive = rng.normal(size=normals.shape)
     if use.axis is not None:
-        along = use.axis * rng.choice([-1.0, 1.0], size=(_POINTS, 1))
+        along = _along(use.axis, _POINTS, rng)
         arrive = along if hand.turns else np.cross(along, through)
     elif use.approach is not None:
         arrive = _into_cone(use.approach + 0.5 * np.tan(min(use.cone, 1.2)) * arrive, use)
@@ -186,6 +188,13 @@ def _thickness(obj: ObjectModel, points: Array, through: Array) -> Array:
         .astype(np.float64)
     )
     return np.where(np.isfinite(hit), hit, 1.0)
+
+
+def _along(axis: Array, count: int, rng: np.random.Generator) -> Array:
+    """The axis (count, 3) with signs: an upright one mostly upwards, which is where a hand's thumb goes."""
+    upwards = (1.0 - _THUMB_DOWN if axis[2] > 0.0 else _THUMB_DOWN) if abs(axis[2]) > 0.7 else 0.5
+    signed: Array = axis * np.where(rng.random((count, 1)) < upwards, 1.0, -1.0)
+    return signed
 
 
 def _across(directions: Array, axis: Array, rng: np.random.Generator) -> Array:
