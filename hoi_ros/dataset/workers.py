@@ -78,7 +78,7 @@ def _run_ray(work: Callable[[Task], Result], tasks: Sequence[Task], address: str
         log_to_driver=False,
     )
     try:
-        remote: Any = ray.remote(num_cpus=1, max_retries=_BREAKS)(work)
+        remote: Any = ray.remote(num_cpus=1, max_retries=_BREAKS)(lambda task: work(task))  # it takes no partial
         waiting = [remote.remote(task) for task in tasks]
         while waiting:
             done, waiting = ray.wait(waiting, num_returns=1)
