@@ -102,13 +102,13 @@ class GraspOptimiser:
         problem = _Problem(layer, fields, wish, use)
         kept = _best(problem, hands, TRIES)
         problem, hands = problem[kept], hands[kept]
-        hands = _descend(problem, hands, FIRST, (RATE, RATE), (FAR, MIDDLE), 0.0)
+        hands = _descend(problem, hands, FIRST, (RATE, 0.5 * RATE), (FAR, MIDDLE), 0.0)
         problem.stress = STRESS
         finished = _best(problem, hands, HEATS)
         problem, hands = problem[finished], hands[finished]
-        hands = _descend(problem, hands, SECOND, (RATE, 0.3 * RATE), (MIDDLE, NEAR), INDENT)
+        hands = _descend(problem, hands, SECOND, (0.5 * RATE, 0.1 * RATE), (MIDDLE, NEAR), INDENT)
         problem.stress = STRESS
-        hands = _descend(problem, hands, LAST, (0.4 * RATE, 0.05 * RATE), (NEAR, NEAR), INDENT)
+        hands = _descend(problem, hands, LAST, (0.1 * RATE, 0.03 * RATE), (NEAR, NEAR), INDENT)
         with torch.no_grad():
             terms = problem.terms(hands, INDENT)
         return self._candidates(hands, betas, layer, types[kept.numpy()][finished.numpy()], terms)
