@@ -80,6 +80,9 @@ def retest(
     folder: Annotated[Path, typer.Argument(help="A dataset.")],
     count: Annotated[int, typer.Option(min=1, help="Grasps to draw.")] = 200,
     seed: Annotated[int, typer.Option(min=0, help="Of the draw and of the tests' perturbations.")] = 1,
+    controls: Annotated[
+        bool, typer.Option("--controls/--no-controls", help="The fixed-hand test and its controls too; slower.")
+    ] = True,
     as_json: Json = False,
 ) -> None:
     """Test accepted grasps afresh: another seed, less friction, and the fixed-hand test with its controls."""
@@ -88,7 +91,7 @@ def retest(
 
     dataset = Dataset(folder)
     with progress("testing again", count) as advance:
-        shares = run(dataset, count, seed, advance)
+        shares = run(dataset, count, seed, controls, advance)
     lines = [f"{test}: {share:.1%}" for test, share in shares.items() if test != "grasps"]
     finish(shares, as_json, f"{shares['grasps']} grasps", *lines)
 

@@ -21,12 +21,12 @@ SQUEEZE = 0.05  # rad, of the fixed hand's finger joints
 ERODED = 0.003  # m, control
 
 
-def retest(dataset: Dataset, count: int, seed: int, advance: Callable[[], None]) -> dict[str, Any]:
+def retest(dataset: Dataset, count: int, seed: int, controls: bool, advance: Callable[[], None]) -> dict[str, Any]:
     """Shares of ``count`` grasps, drawn by ``seed`` from those that must hold, that pass each test again.
 
-    The articulated test with the perturbations of ``seed`` at the friction of the build and at 80 % of it; beside it
-    the fixed-hand test and its controls, which say how much of its success is hidden overlap. Raises Refused(FILE) for
-    a dataset without such grasps.
+    The articulated test with the perturbations of ``seed`` at the friction of the build and at 80 % of it; with
+    ``controls``, beside it the fixed-hand test and its controls, which say how much of its success is hidden overlap.
+    Raises Refused(FILE) for a dataset without such grasps.
     """
     rows = [row for row in dataset.table("grasps").select(_COLUMNS).to_pylist() if row["affordance"] in HOLDING]
     if not rows:
@@ -43,10 +43,13 @@ def retest(dataset: Dataset, count: int, seed: int, advance: Callable[[], None])
             tests = {
                 "again": world.articulated(hands, seed=seed + number),
                 "slippery": world.articulated(hands, seed=seed + number, friction=SLIPPERY),
-                "fixed": world.fixed(hands, squeeze=SQUEEZE),
-                "fixed_no_squeeze": world.fixed(hands),
-                "fixed_eroded": world.fixed(hands, squeeze=SQUEEZE, eroded=ERODED),
             }
+            if controls:
+                tests |= {
+                    "fixed": world.fixed(hands, squeeze=SQUEEZE),
+                    "fixed_no_squeeze": world.fixed(hands),
+                    "fixed_eroded": world.fixed(hands, squeeze=SQUEEZE, eroded=ERODED),
+                }
             for test, outcome in tests.items():
                 passed[test].append(bool(outcome.held[0]))
             advance()
