@@ -8,12 +8,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from hoi_ros.parameters import Parameters
 from hoi_ros.refusals import Reason, Refused
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
 
 Json = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object, the last line of stdout.")]
 Out = Annotated[Path, typer.Option("--out", help="Folder to write to; made when it is not there.")]
@@ -39,28 +42,24 @@ def note(line: str) -> None:
 
 
 @contextmanager
+def bar(*texts: str, **options: Any) -> Iterator[Progress]:
+    """A progress bar on stderr with the time left; ``texts`` are rich's templates, the first stands before the bar."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bar
+
+    first, *rest = (TextColumn(text) for text in texts)
+    columns = (first, BarColumn(), MofNCompleteColumn(), *rest, TimeElapsedColumn(), TimeRemainingColumn())
+    with Bar(*columns, console=Console(stderr=True), refresh_per_second=4, **options) as shown:
+        yield shown
+
+
+@contextmanager
 def progress(what: str, total: int | None) -> Iterator[Callable[[], None]]:
     """A progress bar on stderr; yields what to call after each of ``total`` pieces of work, where that is known."""
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
-
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=Console(stderr=True), refresh_per_second=4) as bar:
-        task = bar.add_task(what, total=total)
-        yield lambda: bar.advance(task)
+    with bar("{task.description}") as shown:
+        task = shown.add_task(what, total=total)
+        yield lambda: shown.advance(task)
 
 
 def parameters(assignments: list[str] | None, **chosen: str) -> Parameters:

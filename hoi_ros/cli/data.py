@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from hoi_ros.cli.console import Json, Out, finish, note, progress
+from hoi_ros.cli.console import Json, Out, bar, finish, note, progress
 
 if TYPE_CHECKING:
+    from rich.progress import Progress
+
     from hoi_ros.dataset.engine import Watcher
 
 data = typer.Typer(help="The dataset engine: objects, grasps that hold, words and pictures.", no_args_is_help=True)
@@ -99,27 +101,8 @@ def retest(
 @contextmanager
 def _watching() -> Iterator[Watcher]:
     """A progress bar of units with the rate of accepted grasps and the time left."""
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
-
     from hoi_ros.dataset.engine import Watcher
     from hoi_ros.dataset.manifest import Record
-
-    columns = (
-        TextColumn("building"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[grasps]} grasps, {task.fields[rate]:.0f} an hour"),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
 
     class Bar(Watcher):
         """The grasps of this call and their rate; the time left is that of its units."""
@@ -139,8 +122,9 @@ def _watching() -> Iterator[Watcher]:
         def lost(self, line: str) -> None:
             note(line)
 
-    with Progress(*columns, console=Console(stderr=True), refresh_per_second=2, speed_estimate_period=600.0) as bar:
-        yield Bar(bar)
+    rate = "{task.fields[grasps]} grasps, {task.fields[rate]:.0f} an hour"
+    with bar("building", rate, speed_estimate_period=600.0) as shown:
+        yield Bar(shown)
 
 
 def _build_lines(manifest: dict[str, Any]) -> list[str]:

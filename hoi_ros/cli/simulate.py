@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hoi_ros.cli.console import Json, finish, progress
+from hoi_ros.physics.controls import FIXED_TESTS
 from hoi_ros.refusals import Reason, Refused
 
 if TYPE_CHECKING:
@@ -21,13 +22,7 @@ if TYPE_CHECKING:
     from hoi_ros.types import HandBatch
 
 SHOWN = 12  # grasps of the picture
-SQUEEZE = 0.05  # rad, of every finger joint of the fixed hand
-FIXED = {  # the fixed hand and its controls
-    "fixed": {"squeeze": SQUEEZE},
-    "fixed_no_squeeze": {},
-    "fixed_eroded_3mm": {"squeeze": SQUEEZE, "eroded": 0.003},
-}
-STAGES = 3 + len(FIXED)  # of `measured`
+STAGES = 3 + len(FIXED_TESTS)  # of `measured`
 
 
 def simulate(
@@ -112,7 +107,7 @@ def measured(
     figures["outcome"] = np.array(held.reason, dtype="<U8")
     figures["articulated"] = held.held
     advance()
-    for name, options in FIXED.items():
+    for name, options in FIXED_TESTS.items():
         figures[name] = world.fixed(hands, seed=conditions.seed, **options, **load).held
         advance()
     return figures

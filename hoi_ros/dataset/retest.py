@@ -11,14 +11,13 @@ import numpy as np
 from hoi_ros.dataset.inspection import hand_of
 from hoi_ros.dataset.reader import Dataset
 from hoi_ros.hand import load_hand_model
+from hoi_ros.physics.controls import FIXED_TESTS
 from hoi_ros.physics.world import GraspWorld
 from hoi_ros.refusals import Reason, Refused
 from hoi_ros.scene.affordances import HOLDING
 
 FRICTION = 0.6
 SLIPPERY = 0.8 * FRICTION
-SQUEEZE = 0.05  # rad, of the fixed hand's finger joints
-ERODED = 0.003  # m, control
 
 
 def retest(dataset: Dataset, count: int, seed: int, controls: bool, advance: Callable[[], None]) -> dict[str, Any]:
@@ -46,9 +45,7 @@ def retest(dataset: Dataset, count: int, seed: int, controls: bool, advance: Cal
             }
             if controls:
                 tests |= {
-                    "fixed": world.fixed(hands, squeeze=SQUEEZE),
-                    "fixed_no_squeeze": world.fixed(hands),
-                    "fixed_eroded": world.fixed(hands, squeeze=SQUEEZE, eroded=ERODED),
+                    test: world.fixed(hands, seed=seed + number, **options) for test, options in FIXED_TESTS.items()
                 }
             for test, outcome in tests.items():
                 passed[test].append(bool(outcome.held[0]))

@@ -94,7 +94,7 @@ def test_inspect_draws_sheets(folder: Path, tmp_path: Path) -> None:
 def test_retest_passes_most_again(folder: Path) -> None:
     shares = answered("retest", folder, "--count", 4)
     assert shares["again"] >= 0.5
-    assert set(shares) == {"grasps", "again", "slippery", "fixed", "fixed_no_squeeze", "fixed_eroded"}
+    assert set(shares) == {"grasps", "again", "slippery", "fixed", "fixed_no_squeeze", "fixed_eroded_3mm"}
 
 
 def test_own_meshes_with_labels(tmp_path: Path) -> None:
