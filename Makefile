@@ -25,7 +25,7 @@ else
   COLCON := AMENT_PREFIX_PATH=$(CURDIR)/$(VENV) CMAKE_PREFIX_PATH=$(CURDIR)/$(VENV) $(BIN)/colcon
 endif
 
-.PHONY: help build demo test lint peers clean apt
+.PHONY: help build demo test fuzz lint peers clean apt
 
 help:  ## What can be made
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -37,6 +37,9 @@ demo: build  ## The embedded recording through the nodes, then pictures in OUT=o
 
 test: build  ## Every test
 	$(IN_WORKSPACE) $(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+
+fuzz: build  ## Every property on new examples
+	$(IN_WORKSPACE) HYPOTHESIS_PROFILE=fuzz $(BIN)/python -m pytest -n 2 --dist loadfile -m hypothesis $(ARGS)
 
 lint: $(VENV)/.stamp  ## Style and types
 	$(BIN)/ruff check .

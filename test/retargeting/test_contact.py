@@ -68,12 +68,16 @@ def test_jacobian_of_the_free_palm() -> None:
 
 @settings(max_examples=60, deadline=None)
 @given(st.integers(0, 10**6), st.floats(0.0, 0.1), st.sampled_from(["right", "left"]))
-def test_noisy_grasps_are_safe(seed: int, noise: float, side: Side) -> None:
+def test_noisy_grasps_are_safe_or_refused(seed: int, noise: float, side: Side) -> None:
     hand, rng = HANDS[side], np.random.default_rng(seed)
     keypoints, _, _ = moved(keypoints_of(hand, random_positions(3, seed), rng.uniform(0.6, 1.6)), seed)
     keypoints[:, TIPS] += rng.normal(0.0, noise, (3, 5, 3))
     retargeter = ContactRetargeter(hand)
-    goals = retargeter.retarget_batch(keypoints, rng.random((3, 5)) < 0.5)
+    try:
+        goals = retargeter.retarget_batch(keypoints, rng.random((3, 5)) < 0.5)
+    except Refused as refused:
+        assert noise > 0.02 and refused.reason is Reason.KEYPOINTS  # fingers longer than a hand's
+        return
     assert_safe(hand, goals.positions)
     for human in keypoints:
         goal = retargeter.retarget(hand_pose(human, side))
