@@ -153,7 +153,7 @@ class TestForceClosure:
 class TestFields:
     def test_distance_to_an_open_patch(self) -> None:
         square = np.array([[-0.05, -0.05, 0.0], [0.05, -0.05, 0.0], [0.05, 0.05, 0.0], [-0.05, 0.05, 0.0]])
-        lattice = Lattice.build(square, np.array([[0, 1, 2], [0, 2, 3]], dtype=np.int32))
+        lattice = Lattice.build(square, (np.array([[0, 1, 2], [0, 2, 3]], dtype=np.int32), 0.0))
         points = torch.tensor([[0.01, 0.02, 0.03], [0.0, 0.0, -0.02], [0.09, 0.0, 0.0]], requires_grad=True)
         distance = lattice.distance(points)
         distance.sum().backward()
@@ -164,17 +164,28 @@ class TestFields:
         obj = cylinder(top=0.1799)  # the lid is the flat top
         solid = DistanceGrid.build(obj.vertices, obj.faces, margin=REACH)
         fields = Fields.of(obj, Use(Affordance.TWIST, "lid", (GraspType.TRIPOD,)), solid)
-        assert fields.part is not None and fields.foreign is not None
+        assert fields.part is not None and fields.others is not None
         points = torch.tensor([[0.03, 0.0, 0.05], [0.0, 0.0, 0.2]])
         np.testing.assert_allclose(fields.part.distance(points).numpy(), [0.13, 0.02], atol=0.002)
-        np.testing.assert_allclose(fields.foreign.distance(points).numpy(), [0.0, np.hypot(0.03, 0.02)], atol=0.002)
+        beyond = np.array([0.0, np.hypot(0.03, 0.02)])
+        np.testing.assert_allclose(fields.others.distance(points).numpy(), beyond - 0.006, atol=0.002)
         assert fields.floor
         assert fields.centre is None  # the bottle does not give way
         free = Fields.of(obj, WRAP, solid)
         assert free.centre is not None
         np.testing.assert_allclose(free.centre.numpy(), [0, 0, 0.09], atol=1e-6)
         friendly = Use(Affordance.TWIST, "lid", (GraspType.TRIPOD,), neighbours=("body",))
-        assert Fields.of(obj, friendly, solid).foreign is None
+        beside = Fields.of(obj, friendly, solid).others
+        assert beside is not None  # what may be touched is kept off less
+        np.testing.assert_allclose(beside.distance(points).numpy(), beyond - 0.003, atol=0.002)
+
+    def test_the_part_that_asks_for_most_room_counts(self) -> None:
+        corners = np.array([[-0.05, -0.05, 0.0], [0.05, -0.05, 0.0], [0.0, 0.05, 0.0]])
+        faces = np.array([[0, 1, 2]], dtype=np.int32)
+        both = np.concatenate([corners, corners + np.array([0.0, 0.0, 0.04])])
+        lattice = Lattice.build(both, (faces, 0.003), (faces + 3, 0.006))
+        points = torch.tensor([[0.0, 0.0, 0.008], [0.0, 0.0, 0.032], [0.0, 0.0, -0.01]])
+        np.testing.assert_allclose(lattice.distance(points).numpy(), [0.005, 0.002, 0.007], atol=2e-4)
 
 
 class TestEnergies:

@@ -71,8 +71,9 @@ def jar(rng: np.random.Generator, name: str) -> ObjectModel:
                 lid_radius * np.array([1.0, 0.98, 0.7, 0.3]),
             ),
         )
-        lid = [dome, knob(rng, "lid", rng.uniform(0.009, 0.014)).moved([0.0, 0.0, top + 0.95 * lid_height])]
-        open_it = grips.lift_use("lid", grips.fitting(grips.CAP, 0.024))
+        knob_radius = rng.uniform(0.012, 0.017)
+        lid = [dome, knob(rng, "knob", knob_radius).moved([0.0, 0.0, top + 0.95 * lid_height])]
+        open_it = grips.lift_use("knob", grips.fitting(grips.KNOB, 2.0 * knob_radius), grips.UP, neighbours=("lid",))
     else:
         lid = [screw_cap(rng, "lid", lid_radius, lid_height).moved([0.0, 0.0, top])]
         open_it = grips.twist_use("lid", 2.0 * lid_radius, neighbours=("body",))
@@ -82,7 +83,10 @@ def jar(rng: np.random.Generator, name: str) -> ObjectModel:
 
 
 def knob(rng: np.random.Generator, part: str, radius: float) -> Solid:
-    """A knob to lift a lid by, its foot on z = 0: ball, mushroom, spool or cylinder; 1.4 to 2.2 radii high."""
+    """A knob to lift a lid by, its foot on z = 0: ball, mushroom, spool or cylinder; 1.9 to 2.6 radii high.
+
+    Lower ones leave no room between them and the lid for the ends of fingers whose pads reach below the widest place.
+    """
     style = str(rng.choice(["ball", "mushroom", "spool", "cylinder"]))
     knots = {
         "ball": ([0, 0.2, 0.35, 0.6, 0.85, 1.0], [0.55, 0.5, 0.85, 1.0, 0.8, 0.3]),
@@ -91,7 +95,7 @@ def knob(rng: np.random.Generator, part: str, radius: float) -> Solid:
         "cylinder": ([0, 0.05, 0.9, 1.0], [0.9, 0.9, 1.0, 0.85]),
     }[style]
     levels = np.linspace(0.0, 1.0, 12)
-    return loft(part, stack(circle(radius, 24), levels * radius * rng.uniform(1.4, 2.2), profile(*knots, levels)))
+    return loft(part, stack(circle(radius, 24), levels * radius * rng.uniform(1.9, 2.6), profile(*knots, levels)))
 
 
 def screw_cap(rng: np.random.Generator, part: str, radius: float, height: float) -> Solid:

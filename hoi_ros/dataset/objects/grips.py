@@ -25,6 +25,7 @@ CAP: Types = (
     G.TRIPOD,
     G.PALMAR_PINCH,
 )
+KNOB: Types = CAP[:-1]  # to lift by: what hangs from two fingertips turns between them
 BAR: Types = (G.MEDIUM_WRAP, G.SMALL_DIAMETER, G.ADDUCTED_THUMB, G.LIGHT_TOOL, G.STICK, G.LATERAL)
 PLATE: Types = (G.PARALLEL_EXTENSION, G.EXTENSION_TYPE, G.PALMAR_PINCH, G.PRISMATIC_3_FINGER, G.PALMAR, G.LATERAL)
 PUSH: Types = (G.INDEX_FINGER_EXTENSION,)  # one finger stretched: buttons, keys, pumps

@@ -62,7 +62,7 @@ def pot(rng: np.random.Generator, name: str) -> ObjectModel:
     if lidded:
         knob_radius = rng.uniform(0.013, 0.022)
         lid = _lid(rng, height, radii[-1] * rng.uniform(0.98, 1.03), knob_radius)
-        uses.append(grips.lift_use("knob", grips.fitting(grips.CAP, 2.0 * knob_radius), neighbours=("lid",)))
+        uses.append(grips.lift_use("knob", grips.fitting(grips.KNOB, 2.0 * knob_radius), neighbours=("lid",)))
     words = (shape, "lidded" if lidded else "open")
     return assemble(name, "pot", [*body, *handles, *lid], uses, {"diameter": 2.0 * seat, **dimensions}, words)
 

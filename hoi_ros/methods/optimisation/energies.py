@@ -14,7 +14,6 @@ from hoi_ros.methods.optimisation.hand_layer import PATCHES, HandLayer
 _SOFT = 0.002  # m, of the soft choice of a patch's touching vertex
 NEAR = 0.003  # m within which skin counts as contact
 _SIDE = 0.004  # m that a vertex on a finger's side is worth less than one on its pad
-_CLEAR = 0.006  # m to keep off other parts
 _FLOOR = 0.002  # m to keep off the table
 
 
@@ -100,9 +99,9 @@ def _huber(depth: Tensor) -> Tensor:
 
 def keep_off(fields: Fields, skin: Tensor) -> Tensor:
     """Skin near the parts that are not wanted."""
-    if fields.foreign is None:
+    if fields.others is None:
         return skin.new_zeros(len(skin))
-    return 0.01 * ((_CLEAR - fields.foreign.distance(skin)).clamp(min=0.0) * 1e3).square().sum(-1)
+    return 0.01 * ((-fields.others.distance(skin)).clamp(min=0.0) * 1e3).square().sum(-1)
 
 
 def clearance(fields: Fields, skin: Tensor, forearm: Tensor, radii: Tensor) -> Tensor:
