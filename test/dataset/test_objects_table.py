@@ -29,7 +29,7 @@ WORDS = {  # what the instances of a family must differ in
 AFFORDANCES = {
     "bowl": {Affordance.SUPPORT, Affordance.LIFT, Affordance.WRAP_GRASP},
     "box": {Affordance.WRAP_GRASP, Affordance.LIFT},
-    "can": {Affordance.WRAP_GRASP, Affordance.LIFT, Affordance.PULL},
+    "can": {Affordance.WRAP_GRASP, Affordance.LIFT, Affordance.LEVER},
     "hammer": {Affordance.HANDLE_GRASP},
     "screwdriver": {Affordance.HANDLE_GRASP, Affordance.TWIST},
     "power_drill": {Affordance.HANDLE_GRASP, Affordance.PRESS, Affordance.TWIST},
@@ -157,7 +157,7 @@ def test_the_triggers_of_spray_bottles_hang_free_before_the_neck() -> None:
         assert not inside(model, gap)[0]
 
 
-def test_raised_tabs_of_cans_can_be_pinched() -> None:
+def test_raised_tabs_of_cans_leave_room_for_a_finger() -> None:
     tabbed = [model for model in instances("can", 20) if "tab" in model.part_names]
     assert tabbed
     for model in tabbed:

@@ -155,13 +155,11 @@ def can(rng: np.random.Generator, name: str) -> ObjectModel:
         return assemble(name, "can", [body, *lid], uses, {"diameter": 2.0 * radius}, (kind, "lidded"))
     lid = _end(rng, outline * scales[-1], height)
     if kind in ("soda", "food", "flat") and rng.random() < 0.7:
-        lid.append(_tab(rng, height - 0.003))
-        types = (G.LATERAL, G.PALMAR_PINCH, G.TIP_PINCH)
-        uses.append(Use(Affordance.PULL, "tab", types, force=_PULL / np.linalg.norm(_PULL), neighbours=("lid",)))
+        lean = rng.uniform(0.9, 1.3)
+        lid.append(_tab(rng, height - 0.003, lean))
+        back = np.array([-np.sin(lean), 0.0, np.cos(lean)])
+        uses.append(grips.push_use(Affordance.LEVER, "tab", grips.PUSH, back, ("lid", "body")))
     return assemble(name, "can", [body, *lid], uses, {"diameter": 2.0 * radius}, (kind,))
-
-
-_PULL = np.array([-0.4, 0.0, 1.0])
 
 
 def _side(rng: np.random.Generator, kind: str, height: float) -> tuple[Array, Array]:
@@ -189,11 +187,11 @@ def _end(rng: np.random.Generator, outline: Array, height: float) -> list[Solid]
     return [shell("lid", low, inner)]
 
 
-def _tab(rng: np.random.Generator, level: float) -> Solid:
-    """A ring tab bent up, its foot in the end at ``level``; the ring leans towards -x."""
-    wide, long = rng.uniform(0.008, 0.0105), rng.uniform(0.011, 0.014)
-    flat = ring("tab", wide, superellipse(0.0012, 0.0028, 2.5, 8), 16)
+def _tab(rng: np.random.Generator, level: float, lean: float) -> Solid:
+    """A ring tab bent up by ``lean`` rad, its foot in the end at ``level``; its end leans to +x, and a finger fits under."""
+    wide, long = rng.uniform(0.0065, 0.0085), rng.uniform(0.0075, 0.01)
+    flat = ring("tab", wide, superellipse(0.0012, 0.0054, 2.5, 8), 16)
     stretched = Solid("tab", tuple(piece * [long / wide, 1.0, 1.0] for piece in flat.pieces))
-    tongue = block("tab", (0.014, 0.011, 0.0024), (-long - 0.003, 0.0, 0.0), 0.0008)
-    whole = Solid("tab", (*stretched.pieces, *tongue.pieces)).moved([long + 0.008, 0.0, 0.0])
-    return whole.turned((0, 1, 0), -rng.uniform(0.9, 1.3)).moved([-0.004, 0.0, level])
+    tongue = block("tab", (0.018, 0.013, 0.0024), (-long - 0.006, 0.0, 0.0), 0.0008)
+    whole = Solid("tab", (*stretched.pieces, *tongue.pieces)).moved([long + 0.014, 0.0, 0.0])
+    return whole.turned((0, 1, 0), -lean).moved([-0.004, 0.0, level])
