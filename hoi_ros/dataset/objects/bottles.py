@@ -58,7 +58,7 @@ def jar(rng: np.random.Generator, name: str) -> ObjectModel:
     levels = np.linspace(0.0, 1.0, 10)
     shares = profile(*JARS[shape], levels)
     body = loft("body", stack(outline, levels * height, radius * shares))
-    lid_radius, lid_height = radius * shares[-1] * rng.uniform(0.9, 1.04), rng.uniform(0.01, 0.022)
+    lid_radius, lid_height = radius * shares[-1] * rng.uniform(0.9, 1.04), rng.uniform(0.014, 0.026)
     top = height + rng.uniform(0.0, 0.006)
     neck = loft("body", stack(circle(0.93 * lid_radius, 32), [height - 0.003, top + 0.001]))
     knobbed = bool(rng.random() < 0.35)
@@ -71,7 +71,7 @@ def jar(rng: np.random.Generator, name: str) -> ObjectModel:
                 lid_radius * np.array([1.0, 0.98, 0.7, 0.3]),
             ),
         )
-        knob_radius = rng.uniform(0.012, 0.017)
+        knob_radius = rng.uniform(0.013, 0.018)
         lid = [dome, knob(rng, "knob", knob_radius).moved([0.0, 0.0, top + 0.95 * lid_height])]
         open_it = grips.lift_use("knob", grips.fitting(grips.KNOB, 2.0 * knob_radius), grips.UP, neighbours=("lid",))
     else:

@@ -41,7 +41,7 @@ def dispenser(rng: np.random.Generator, name: str) -> ObjectModel:
     levels = np.linspace(0.0, 1.0, 14)
     shares = profile(*BODIES[shape], levels)
     body = loft("body", stack(superellipse(1.0, depth, power, 40), levels * height, radius * shares))
-    collar_radius, collar_height = rng.uniform(0.0125, 0.018), rng.uniform(0.011, 0.02)
+    collar_radius, collar_height = rng.uniform(0.0135, 0.019), rng.uniform(0.017, 0.026)
     outline = chamfered(16) if rng.random() < 0.4 else circle(1.0, 32)
     scales = collar_radius * np.array([1.0, 1.0, rng.uniform(0.75, 1.0)])
     top = height + collar_height

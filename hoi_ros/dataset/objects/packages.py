@@ -188,7 +188,7 @@ def _end(rng: np.random.Generator, outline: Array, height: float) -> list[Solid]
 
 
 def _tab(rng: np.random.Generator, level: float, lean: float) -> Solid:
-    """A ring tab bent up by ``lean`` rad, its foot in the end at ``level``; its end leans to +x, and a finger fits under."""
+    """A ring tab bent up by ``lean`` rad towards +x, its foot in the end at ``level``; a finger has room below it."""
     wide, long = rng.uniform(0.0065, 0.0085), rng.uniform(0.0075, 0.01)
     flat = ring("tab", wide, superellipse(0.0012, 0.0054, 2.5, 8), 16)
     stretched = Solid("tab", tuple(piece * [long / wide, 1.0, 1.0] for piece in flat.pieces))

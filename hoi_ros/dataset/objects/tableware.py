@@ -46,7 +46,7 @@ PANS = {
     "straight": ([0, 0.12, 0.4, 1.0], [0.9, 0.97, 1.0, 1.0]),
     "curved": ([0, 0.1, 0.3, 0.6, 1.0], [0.66, 0.8, 0.91, 0.97, 1.0]),
 }
-RIM = (G.PALMAR_PINCH, G.PRISMATIC_3_FINGER, G.PARALLEL_EXTENSION)
+RIM = (G.PARALLEL_EXTENSION, G.EXTENSION_TYPE)  # what hangs from two fingertips turns between them
 
 
 def bowl(rng: np.random.Generator, name: str) -> ObjectModel:
@@ -60,9 +60,10 @@ def bowl(rng: np.random.Generator, name: str) -> ObjectModel:
     }[plan]
     radius = rng.uniform(0.047, 0.082)
     height = radius * rng.uniform(0.55, 0.95)
-    levels = np.array([0.0, 0.1, 0.22, 0.36, 0.52, 0.72, 1.0])
+    edge_share = float(np.clip(0.02 / height, 0.28, 0.45))  # deep enough for the pads of fingers
+    levels = np.append((1.0 - edge_share) * np.array([0.0, 0.14, 0.31, 0.5, 0.72, 1.0]), 1.0)
     sections = stack(outline, levels * height, radius * profile(*BOWLS[shape], levels))
-    body, rim, edge = _walls(rng, sections, rng.uniform(0.003, 0.0045))
+    body, rim, edge = _walls(rng, sections, rng.uniform(0.004, 0.0055))
     foot: list[Solid] = []
     if rng.random() < 0.5:
         rise = rng.uniform(0.004, 0.014)

@@ -144,7 +144,7 @@ def _covered(
     if use.affordance in PUSHING and use.force is not None:
         arrive = np.broadcast_to(use.force, arrive.shape)
     elif use.axis is not None:
-        arrive = _along(use.axis, _POINTS, rng) if hand.turns else _across(arrive, use.axis, rng)
+        arrive = _onto(use, use.axis, rng) if hand.turns else _across(arrive, use.axis, rng)
     if use.affordance not in PUSHING:
         arrive = _into_cone(arrive, use)
     chosen = rng.choice(_POINTS, size=count, p=_chances(np.einsum("ni,ni->n", arrive, -normals)))
@@ -165,8 +165,7 @@ def _pinched(
     width = _thickness(obj, points, through)
     arrive = rng.normal(size=normals.shape)
     if use.axis is not None:
-        along = _along(use.axis, _POINTS, rng)
-        arrive = along if hand.turns else np.cross(along, through)
+        arrive = _onto(use, use.axis, rng) if hand.turns else np.cross(_along(use.axis, _POINTS, rng), through)
     elif use.approach is not None:
         arrive = _into_cone(use.approach + 0.5 * np.tan(min(use.cone, 1.2)) * arrive, use)
     arrive = _across(arrive, through, rng)
@@ -195,6 +194,13 @@ def _along(axis: Array, count: int, rng: np.random.Generator) -> Array:
     upwards = (1.0 - _THUMB_DOWN if axis[2] > 0.0 else _THUMB_DOWN) if abs(axis[2]) > 0.7 else 0.5
     signed: Array = axis * np.where(rng.random((count, 1)) < upwards, 1.0, -1.0)
     return signed
+
+
+def _onto(use: Use, axis: Array, rng: np.random.Generator) -> Array:
+    """Arrivals (P, 3) along the axis of a disk or ball: from the side that the use asks for, if any."""
+    if use.approach is None or abs(float(axis @ use.approach)) < 0.5:
+        return _along(axis, _POINTS, rng)
+    return np.broadcast_to(np.sign(axis @ use.approach) * axis, (_POINTS, 3))
 
 
 def _across(directions: Array, axis: Array, rng: np.random.Generator) -> Array:
