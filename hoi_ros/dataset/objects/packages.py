@@ -98,7 +98,7 @@ def _lidded(rng: np.random.Generator, name: str) -> ObjectModel:
 def _gabled(rng: np.random.Generator, name: str) -> ObjectModel:
     """A milk or juice carton; the fin of its gable runs along x."""
     width, depth, height = rng.uniform(0.055, 0.08), rng.uniform(0.055, 0.075), rng.uniform(0.09, 0.16)
-    rise, fin, thin = depth * rng.uniform(0.35, 0.6), rng.uniform(0.014, 0.024), rng.uniform(0.0025, 0.0045)
+    rise, fin, thin = depth * rng.uniform(0.35, 0.6), rng.uniform(0.02, 0.028), rng.uniform(0.0045, 0.006)
     body = loft("body", stack(rounded_rectangle(width, depth, 0.002, 3), [0.0, height]))
     eaves = stack(rounded_rectangle(width, depth, 0.002, 3), [height - 0.001])[0]
     ridge = block("gable", (width, thin, 0.002), (0.0, 0.0, height + rise))
@@ -110,7 +110,7 @@ def _gabled(rng: np.random.Generator, name: str) -> ObjectModel:
         cap = loft("cap", stack(radius * chamfered(14), [-0.006, rng.uniform(0.009, 0.014)]))
         slope = np.arctan2(rise, depth / 2.0)
         solids.append(cap.turned((1, 0, 0), slope).moved([0.0, -depth / 4.0, height + rise / 2.0]))
-    types = grips.fitting((G.PALMAR_PINCH, G.PRISMATIC_3_FINGER, G.PARALLEL_EXTENSION, G.LATERAL), thin)
+    types = grips.fitting((G.PARALLEL_EXTENSION, G.EXTENSION_TYPE), thin)
     uses = [*_held("body", depth, ("gable",))[:1], grips.lift_use("fin", types, grips.X, ("gable",))]
     return assemble(name, "box", solids, uses, {"fin_height": fin}, ("gabled",))
 
