@@ -18,7 +18,7 @@ run = os.getppid() if "PYTEST_XDIST_WORKER" in os.environ else os.getpid()
 os.environ["ROS_DOMAIN_ID"] = str(1 + (8 * run + worker) % 100)
 transport.choose()
 
-# The same examples in every run; `make fuzz` looks for new ones, which then stand in the tests as examples of their own.
+# The same examples in every run; `make fuzz` looks for new ones.
 settings.register_profile("same", derandomize=True)
 settings.register_profile("fuzz", max_examples=1000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))

@@ -24,8 +24,9 @@ if TYPE_CHECKING:
     from hoi_ros.dataset.units import Stages
 
 DEPTH = 0.003  # m, two-way
-PART_CONTACT = 0.5  # least share of the touching skin on the asked part
+PART_CONTACT = 0.65  # least share of the touching skin on the asked part
 NEAR_CONTACT = 0.95  # on it and the parts the use allows beside it
+FRICTIONS = (0.6, 0.54)  # of the two articulated tests, each perturbed in its own way: the second leaves a margin
 
 Mask = NDArray[np.bool_]
 
@@ -89,10 +90,10 @@ class Trials:
         return batch[kept]
 
     def _hold(self, batch: _Batch) -> _Batch:
-        """The articulated test in six directions decides about a grasp that must hold: as it is, and perturbed."""
+        """The articulated test in six directions decides about a grasp that must hold: twice, perturbed in two ways."""
         with self._stages.stage("articulated", len(batch.hands)) as tally:
-            for seed in (None, batch.seed):
-                outcome = self._world.articulated(batch.hands, seed=seed)
+            for seed, friction in enumerate(FRICTIONS, batch.seed):
+                outcome = self._world.articulated(batch.hands, seed=seed, friction=friction)
                 batch.columns |= {"displacement": outcome.displacement, "rotation": outcome.rotation}
                 self._stages.rejected.update(reason for reason in outcome.reason if reason != "held")
                 batch = batch[outcome.held]

@@ -25,6 +25,7 @@ _FIRST_JOINT = (12, 0, 3, 9, 6)  # of those fingers in the anatomical frames
 # Degrees: standard deviation of a finger's knuckle flexion, spread, twist, middle and end joint; of the thumb's six.
 _FINGER_STD = (8.0, 4.0, 3.0, 8.0, 6.0)
 _THUMB_STD = (6.0, 6.0, 5.0, 7.0, 3.0, 8.0)
+_FINGER_TWIST = np.array([4.0, 2.0, 0.0, -2.0])  # degrees, MANO's order: bent fingers turn their pads to the thumb
 _IDLE = 1.6  # a finger that touches nothing varies so much more
 
 
@@ -86,7 +87,7 @@ class GraspShape:
             if self.opposition == "side" and not _touches(self.regions, 0):  # held between index and middle finger
                 fingers[:2, 3] += opening * np.array([12.0, -8.0])
         knuckle, middle, end, spread = fingers[[0, 1, 3, 2]].T  # MANO's order: the little finger before the ring finger
-        rows = np.stack([knuckle, spread, np.zeros(4), middle, end], axis=1)
+        rows = np.stack([knuckle, spread, _FINGER_TWIST, middle, end], axis=1)
         return np.radians(np.concatenate([rows.ravel(), thumb]))
 
     def hand_pose(self, model: HandModel, opening: float = 0.0) -> Array:

@@ -231,7 +231,7 @@ GRASP_SHAPES: dict[GraspType, GraspShape] = {
         required=(2, 5, 8),
         faces={8: "radial"},
         fingers=((55, 71, 32, -9), (57, 70, 28, -9), (56, 78, 32, -6), (60, 78, 32, -7)),
-        thumb=(41, 10, 13, 0, -3, 34),
+        thumb=(41, 14, 10, 0, -3, 32),
         centre=(0.9, 0.61, 0.08),
         axis=(-0.57, 0.74, -0.35),
     ),

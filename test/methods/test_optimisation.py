@@ -207,16 +207,14 @@ class TestEnergies:
 
         def terms(values: torch.Tensor) -> dict[str, torch.Tensor]:
             skin, balls, forearm = layer.pose(values, torch.eye(3).expand(count, 3, 3), wrist)
-            distance, normals = fields.solid.lookup(torch.cat([skin, balls], dim=1))
-            found = energies.contacts(
-                layer, fields, wish, skin, distance[:, : layer.skin_count], normals[:, : layer.skin_count]
-            )
-            on_skin, in_flesh = distance[:, : layer.skin_count], distance[:, layer.skin_count :]
+            distance, normals = fields.solid.lookup(torch.cat([skin, balls, forearm], dim=1))
+            on_skin, in_flesh, on_forearm = distance.split([skin.shape[1], balls.shape[1], forearm.shape[1]], dim=1)
+            found = energies.contacts(layer, fields, wish, skin, on_skin, normals[:, : layer.skin_count])
             return {
                 "touch": energies.touch(found, wish, 0.001),
                 "penetration": energies.penetration(on_skin, in_flesh, layer.radii, 0.001),
                 "self": energies.self_penetration(balls, layer),
-                "clearance": energies.clearance(fields, skin, forearm, layer.forearm_radii),
+                "clearance": energies.clearance(fields, skin, forearm, on_forearm, layer.forearm_radii),
                 "unnatural": energies.unnatural(values, wish),
             }
 

@@ -104,10 +104,9 @@ def keep_off(fields: Fields, skin: Tensor) -> Tensor:
     return 0.01 * ((-fields.others.distance(skin)).clamp(min=0.0) * 1e3).square().sum(-1)
 
 
-def clearance(fields: Fields, skin: Tensor, forearm: Tensor, radii: Tensor) -> Tensor:
-    """The forearm clear of the object, and all of it and the hand above the table."""
-    far, _ = fields.solid.lookup(forearm)
-    cost = ((radii - far).clamp(min=0.0) * 100.0).square().sum(-1)
+def clearance(fields: Fields, skin: Tensor, forearm: Tensor, distance: Tensor, radii: Tensor) -> Tensor:
+    """The forearm (N, 6, 3), at ``distance`` (N, 6), clear of the object; all of it and the hand above the table."""
+    cost = ((radii - distance).clamp(min=0.0) * 100.0).square().sum(-1)
     if fields.floor:
         cost = cost + 0.01 * ((_FLOOR - skin[..., 2]).clamp(min=0.0) * 1e3).square().sum(-1)
         cost = cost + ((radii - forearm[..., 2]).clamp(min=0.0) * 100.0).square().sum(-1)
@@ -116,9 +115,11 @@ def clearance(fields: Fields, skin: Tensor, forearm: Tensor, radii: Tensor) -> T
 
 def self_penetration(balls: Tensor, layer: HandLayer) -> Tensor:
     """Overlap of balls of different fingers beyond that of the flat hand."""
-    one, two = layer.pairs
-    gap = (balls[:, one] - balls[:, two]).square().sum(-1).add(1e-10).sqrt()
-    return 0.05 * ((layer.pair_gaps - gap).clamp(min=0.0) * 1e3).square().sum(-1)
+    near = balls[:, : len(layer.gaps)]
+    near = near - near.mean(dim=1, keepdim=True).detach()  # float32: products of large numbers would drown the gaps
+    square = near.square().sum(-1)
+    gap = (square[:, :, None] + square[:, None] - 2.0 * near @ near.transpose(1, 2)).clamp(min=1e-10).sqrt()
+    return 0.05 * ((layer.gaps - gap).clamp(min=0.0) * 1e3).square().sum((-2, -1))
 
 
 def unnatural(angles: Tensor, wish: Wish) -> Tensor:

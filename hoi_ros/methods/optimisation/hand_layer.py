@@ -85,7 +85,7 @@ class HandLayer:
         self.facing = _tensor(flesh.facing)
         self.radii = _tensor(-SignedDistance(template, model.closed_faces).distance(balls))
         self.forearm_radii = _tensor(np.array([radius for _, radius in _FOREARM]))
-        self.pairs, self.pair_gaps = _pairs(flesh.ball_weights.argmax(axis=1), balls, self.radii)
+        self.gaps = _gaps(flesh.ball_weights.argmax(axis=1), balls, self.radii)
         self.rest = rest
         self.lower, self.upper = _tensor(limits.lower), _tensor(limits.upper)
         self._basis = _tensor(limits.to_pose(np.eye(limits.size)))
@@ -148,15 +148,16 @@ _skew[1, 2], _skew[1, 6] = 1.0, -1.0
 _skew[2, 1], _skew[2, 3] = -1.0, 1.0
 
 
-def _pairs(joint: NDArray[np.int64], balls: Array, radii: Tensor) -> tuple[Tensor, Tensor]:
-    """Pairs (2, P) of balls that may not overlap, and the distance (P,) m at which each pair touches."""
-    one, two = np.triu_indices(min(_FIRST, len(joint)), 1)
+def _gaps(joint: NDArray[np.int64], balls: Array, radii: Tensor) -> Tensor:
+    """Distance (B, B), m, at which two of the first balls touch; 0 for the pairs that may overlap."""
+    count = min(_FIRST, len(joint))
+    joint, balls = joint[:count], balls[:count]
     finger = np.where(joint == 0, -1, (joint - 1) // 3)
     first = (joint == 0) | (joint % 3 == 1)  # the palm and what springs from it
-    apart = (finger[one] != finger[two]) & ~(first[one] & first[two])
-    pairs = np.stack([one[apart], two[apart]])
-    rest = _tensor(np.linalg.norm(balls[pairs[0]] - balls[pairs[1]], axis=1))
-    return torch.from_numpy(pairs), torch.minimum(radii[pairs[0]] + radii[pairs[1]], rest) - 0.001
+    apart = (finger[:, None] != finger) & ~(first[:, None] & first)
+    reach = radii[:count, None] + radii[:count]
+    gaps = torch.minimum(reach, _tensor(cdist(balls, balls))) - 0.001
+    return gaps * _tensor(np.triu(apart))
 
 
 def _tensor(array: Array) -> Tensor:

@@ -25,8 +25,9 @@ from hoi_ros.scene.distances import DistanceGrid
 from hoi_ros.scene.object_model import ObjectModel
 from hoi_ros.types import Array, HandBatch
 
-TRIES = 12  # starts looked at for each one that is followed
+TRIES = 4  # starts looked at for each one that is followed
 HEATS = 3  # followed for each one that is finished
+RARER = 0.85  # chance of a grasp type beside that of the likelier one before it
 FIRST, SECOND, LAST = 25, 45, 20  # steps of the three stages
 RATE = 0.012  # rad, and tenths of a metre, of the first steps
 FAR, MIDDLE = 0.02, 0.008  # m within which wanted skin counts as contact in the first stages
@@ -40,7 +41,7 @@ WEIGHTS = {
     "self": 0.5,
     "keep_off": 1.0,
     "clearance": 1.0,
-    "unnatural": 0.3,
+    "unnatural": 0.6,
 }
 
 _SHARES = np.bincount(PATCH_REGIONS, minlength=17)
@@ -85,7 +86,8 @@ class GraspOptimiser:
         self.model = model
         self.limits = Limits(model.kinematics)
         self._flesh = Flesh.of(model)
-        self._last: tuple[ObjectModel, DistanceGrid] | None = None
+        self._solid: tuple[ObjectModel, DistanceGrid] | None = None
+        self._fields: tuple[Use, Fields] | None = None
 
     def synthesize(self, obj: ObjectModel, use: Use, count: int, seed: int, betas: Array) -> Candidates:
         """``count`` candidates for one use, by the hand of the person ``betas`` (10,). The same seed, the same hands.
@@ -95,9 +97,7 @@ class GraspOptimiser:
         """
         rng = np.random.default_rng(seed)
         layer = HandLayer(self.model, self._flesh, betas)
-        if self._last is None or self._last[0] is not obj:
-            self._last = obj, DistanceGrid.build(obj.vertices, obj.faces, margin=REACH)
-        fields = Fields.of(obj, use, self._last[1])
+        fields = self._fields_of(obj, use)
         hands, wish, types = self._start(obj, use, betas, count * HEATS * TRIES, rng)
         problem = _Problem(layer, fields, wish, use)
         kept = _best(problem, hands, TRIES)
@@ -113,11 +113,20 @@ class GraspOptimiser:
             terms = problem.terms(hands, INDENT)
         return self._candidates(hands, betas, layer, types[kept.numpy()][finished.numpy()], terms)
 
+    def _fields_of(self, obj: ObjectModel, use: Use) -> Fields:
+        """Fields of a use; those of the last one are kept, and the distances of the last object."""
+        if self._solid is None or self._solid[0] is not obj:
+            self._solid = obj, DistanceGrid.build(obj.vertices, obj.faces, margin=REACH)
+            self._fields = None
+        if self._fields is None or self._fields[0] is not use:
+            self._fields = use, Fields.of(obj, use, self._solid[1])
+        return self._fields[1]
+
     def _start(
         self, obj: ObjectModel, use: Use, betas: Array, count: int, rng: np.random.Generator
     ) -> tuple[_Hands, Wish, NDArray[np.int64]]:
         """Starts in groups of TRIES * HEATS rivals of one grasp type."""
-        share = 0.7 ** np.arange(len(use.grasp_types))
+        share = RARER ** np.arange(len(use.grasp_types))
         group = HEATS * TRIES
         number = rng.choice(len(share), size=count // group, p=share / share.sum())
         rows: list[list[Array]] = []
@@ -172,16 +181,15 @@ class _Problem:
         layer, fields, wish = self.layer, self.fields, self.wish
         rotation, wrist = hands.wrist()
         skin, balls, forearm = layer.pose(hands.angles, rotation, wrist)
-        points = torch.cat([skin, balls], dim=1)
-        distance, normals = fields.solid.lookup(points)
-        on_skin, in_flesh = distance[:, : layer.skin_count], distance[:, layer.skin_count :]
+        distance, normals = fields.solid.lookup(torch.cat([skin, balls, forearm], dim=1))
+        on_skin, in_flesh, on_forearm = distance.split([layer.skin_count, layer.ball_count, forearm.shape[1]], dim=1)
         found = energies.contacts(layer, fields, wish, skin, on_skin, normals)
         terms = {
             "touch": energies.touch(found, wish, indent),
             "penetration": energies.penetration(on_skin, in_flesh, layer.radii, SLACK),
             "self": energies.self_penetration(balls, layer),
             "keep_off": energies.keep_off(fields, skin),
-            "clearance": energies.clearance(fields, skin, forearm, layer.forearm_radii),
+            "clearance": energies.clearance(fields, skin, forearm, on_forearm, layer.forearm_radii),
             "unnatural": energies.unnatural(hands.angles, wish),
         }
         if wish.push is None:
