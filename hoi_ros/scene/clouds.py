@@ -24,6 +24,7 @@ Indices = NDArray[np.intp]
 DATATYPES = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 8: "f8"}  # sensor_msgs/PointField
 MIN_POINTS = 32  # fewer show no surface
 MAX_FARTHEST = 100_000  # candidates of the farthest-point choice; more are thinned first
+LIFT = 1e-4  # m off the surface that a point is looked for, so that its own face does not hide it
 NEIGHBOURS = 16  # of a point, for outliers and normals
 
 
@@ -244,3 +245,17 @@ def sample_surface(model: ObjectModel, count: int, rng: np.random.Generator) -> 
     a, b, c = corners[face].swapaxes(0, 1)
     points = (1 - u) * a + u * (1 - v) * b + u * v * c
     return points, cross[face] / areas[face, None], model.face_parts[face]
+
+
+def seen_from(model: ObjectModel, points: ArrayLike, normals: ArrayLike, eye: ArrayLike) -> NDArray[np.bool_]:
+    """Whether surface points (N, 3) with outward normals (N, 3) are seen from ``eye`` (3,), m: nothing lies between."""
+    points, normals, eye = (np.asarray(values, float) for values in (points, normals, eye))
+    scene = o3d.t.geometry.RaycastingScene(nthreads=1)
+    scene.add_triangles(
+        o3d.core.Tensor.from_numpy(model.vertices.astype(np.float32)),
+        o3d.core.Tensor.from_numpy(model.faces.astype(np.uint32)),
+    )
+    away = eye - points
+    rays = np.concatenate([points + LIFT * normals, away], axis=1).astype(np.float32)
+    hidden = scene.test_occlusions(o3d.core.Tensor.from_numpy(rays), tfar=1.0, nthreads=1).numpy()
+    return ~hidden & ((away * normals).sum(axis=1) > 0.0)

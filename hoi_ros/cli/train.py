@@ -1,0 +1,91 @@
+"""``hoi train`` and ``hoi score``: a method's recipe, and its table on the engine's splits."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from hoi_ros.cli.console import Json, Out, bar, finish, progress
+from hoi_ros.refusals import Reason, Refused
+
+if TYPE_CHECKING:
+    from hoi_ros.methods.affordgrasp.training import Part
+
+Method = Annotated[str, typer.Argument(help="affordgrasp.")]
+Name = Annotated[str, typer.Option("--part", help="Network of the method: affordance.")]
+Data = Annotated[Path, typer.Option(help="A dataset made by 'hoi data build'.", exists=True, file_okay=False)]
+Seed = Annotated[int, typer.Option(min=0, help="The same seed gives the same result on the same machine.")]
+
+
+def train(
+    method: Method,
+    data: Data,
+    out: Out,
+    part: Name = "affordance",
+    seed: Seed = 0,
+    steps: Annotated[int, typer.Option(min=0, help="0: as many as the recipe says.")] = 0,
+    precision: Annotated[str, typer.Option(help="no, fp16 or bf16.")] = "no",
+    as_json: Json = False,
+) -> None:
+    """Train a network, or go on with a training that was interrupted; several GPUs through 'accelerate launch'."""
+    from hoi_ros.dataset.reader import Dataset
+    from hoi_ros.learning.trainer import train as run
+
+    chosen = _part(method, part)
+    dataset = Dataset(data)
+    recipe = replace(chosen.recipe, steps=steps or chosen.recipe.steps, precision=precision)
+    with progress("reading objects", len(dataset.units("train"))) as advance:
+        task = chosen.task(dataset, seed, advance)
+    with bar("training", "{task.fields[loss]}") as shown:
+        number = shown.add_task("", total=recipe.steps, loss="")
+
+        def report(done: int, terms: Mapping[str, float]) -> None:
+            shown.update(number, completed=done, loss=", ".join(f"{name} {value:.4f}" for name, value in terms.items()))
+
+        weights = run(task, recipe, out, seed, report)
+    finish({"weights": str(weights), "steps": recipe.steps}, as_json, f"weights: {weights}")
+
+
+def score(
+    method: Method,
+    data: Data,
+    part: Name = "affordance",
+    weights: Annotated[Path | None, typer.Option(exists=True, help="Other weights than the shipped ones.")] = None,
+    seed: Seed = 0,
+    as_json: Json = False,
+) -> None:
+    """A method's figures on the engine's test split, unseen categories and held-out phrasings."""
+    from hoi_ros.dataset.reader import Dataset
+
+    chosen = _part(method, part)
+    with progress("scoring", None) as advance:
+        table = chosen.score(Dataset(data), weights, seed, advance)
+    finish(dict(table), as_json, *_lines(table))
+
+
+def _part(method: str, part: str) -> Part:
+    from hoi_ros.methods.affordgrasp.training import PARTS
+
+    if method != "affordgrasp":
+        raise Refused(Reason.PARAMETER, f"method '{method}' is not known; choose one of: affordgrasp")
+    if part not in PARTS:
+        raise Refused(Reason.PARAMETER, f"part '{part}' of {method} is not known; choose one of: {', '.join(PARTS)}")
+    return PARTS[part]
+
+
+def _lines(table: Mapping[str, Any]) -> list[str]:
+    """One line for each row of each split."""
+    lines = []
+    for split, rows in table.items():
+        lines.append(f"{split}:")
+        for name, figures in rows.items():
+            values = "  ".join(
+                f"{figure} {value:.3f}" if isinstance(value, float) else f"{figure} {value}"
+                for figure, value in figures.items()
+            )
+            lines.append(f"  {name:<14}{values}")
+    return lines

@@ -1,0 +1,1 @@
+"""AffordGrasp: cross-modal diffusion for affordance-aware grasp synthesis (affordgrasp)."""
