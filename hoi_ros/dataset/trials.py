@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hoi_ros.hand import HandModel, Limits
+from hoi_ros.hand import Limits
 from hoi_ros.hand.anchors import vertex_regions
 from hoi_ros.methods.optimisation.optimiser import Candidates, GraspOptimiser
 from hoi_ros.metrics.contact import contact_parts
@@ -34,9 +34,9 @@ Mask = NDArray[np.bool_]
 class Trials:
     """The tests of one person's grasps of one object."""
 
-    def __init__(self, model: HandModel, obj: ObjectModel, betas: Array, stages: Stages) -> None:
-        self._model, self._obj, self._betas, self._stages = model, obj, betas, stages
-        self._optimiser = GraspOptimiser(model)
+    def __init__(self, optimiser: GraspOptimiser, obj: ObjectModel, betas: Array, stages: Stages) -> None:
+        self._optimiser, self._obj, self._betas, self._stages = optimiser, obj, betas, stages
+        self._model = model = optimiser.model
         self._world = GraspWorld(model, betas, obj)
         self._limits = Limits(model.kinematics)
         self._regions = vertex_regions(model)

@@ -24,6 +24,7 @@ from hoi_ros.hand import HandModel, load_hand_model
 from hoi_ros.hand.grasp_types import GraspType
 from hoi_ros.language.descriptions import Describer, affordance, partial_fields
 from hoi_ros.language.instructions import write
+from hoi_ros.methods.optimisation.optimiser import GraspOptimiser
 from hoi_ros.scene.affordances import PUSHING, Affordance, Use
 from hoi_ros.scene.object_model import ObjectModel
 from hoi_ros.types import Array, HandBatch
@@ -104,6 +105,12 @@ def hand_model() -> HandModel:
 
 
 @cache
+def optimiser() -> GraspOptimiser:
+    """Synthesises grasps with the embedded hand, whose flesh it looks into once a process."""
+    return GraspOptimiser(hand_model())
+
+
+@cache
 def describer() -> Describer:
     """Describes grasps by the embedded hand."""
     return Describer(hand_model())
@@ -139,7 +146,7 @@ def _grasps(
     order: Order, obj: ObjectModel, person: Array, rng: np.random.Generator, stages: Stages
 ) -> list[dict[str, Any]]:
     """Rows of the accepted grasps, use by use."""
-    trials = Trials(hand_model(), obj, person, stages)
+    trials = Trials(optimiser(), obj, person, stages)
     rows: list[dict[str, Any]] = []
     for number, use in enumerate(obj.uses):
         found: list[dict[str, Any]] = []

@@ -42,7 +42,7 @@ class AffordanceGenerator(Network):
     """Logits (B, N) that points (B, N, 3), scaled to the unit ball, belong to what sentences ask for."""
 
     def __init__(
-        self, text_width: int = 384, width: int = 128, counts: tuple[int, ...] = (512, 128, 64), neighbours: int = 24
+        self, text_width: int = 384, width: int = 128, counts: tuple[int, ...] = (256, 64, 32), neighbours: int = 16
     ) -> None:
         super().__init__()
         self.config = {

@@ -26,10 +26,10 @@ from hoi_ros.scene.clouds import sample_surface, seen_from
 from hoi_ros.scene.object_model import ObjectModel
 from hoi_ros.types import Array
 
-RECIPE = Recipe(steps=8000, rate=2e-3)
+RECIPE = Recipe(steps=6000, rate=2e-3)
 BATCH = 16
 POINTS = 1024  # of a cloud in training: half as many as in use
-FIRST = 512  # points farthest from each other: the finest level of the point encoder
+FIRST = 256  # points farthest from each other: the finest level of the point encoder
 SURFACE = 4096  # points of each object to draw from
 VIEWS = 8  # of each object, from all around and above
 SENTENCES, SCORED_SENTENCES = 8, 2  # for each use

@@ -8,7 +8,7 @@ from typing import Any
 
 from hoi_ros.dataset.reader import Dataset
 from hoi_ros.learning.trainer import Recipe, Task
-from hoi_ros.methods.affordgrasp import affordance_training
+from hoi_ros.methods.affordgrasp import affordance_training, classifier_training
 
 
 @dataclass(frozen=True)
@@ -24,4 +24,5 @@ PARTS: Mapping[str, Part] = {
     "affordance": Part(
         affordance_training.RECIPE, affordance_training.Affordances.of, affordance_training.score_splits
     ),
+    "classifier": Part(classifier_training.RECIPE, classifier_training.Semantics.of, classifier_training.score_splits),
 }
