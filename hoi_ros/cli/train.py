@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from hoi_ros.methods.affordgrasp.training import Part
 
 Method = Annotated[str, typer.Argument(help="affordgrasp.")]
-Name = Annotated[str, typer.Option("--part", help="Network of the method: affordance, classifier.")]
+Name = Annotated[str, typer.Option("--part", help="Network of the method: affordance, classifier, autoencoder.")]
 Data = Annotated[Path, typer.Option(help="A dataset made by 'hoi data build'.", exists=True, file_okay=False)]
 Seed = Annotated[int, typer.Option(min=0, help="The same seed gives the same result on the same machine.")]
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from hoi_ros.dataset.reader import Dataset
 from hoi_ros.learning.trainer import Recipe, Task
-from hoi_ros.methods.affordgrasp import affordance_training, classifier_training
+from hoi_ros.methods.affordgrasp import affordance_training, autoencoder_training, classifier_training
 
 
 @dataclass(frozen=True)
@@ -21,6 +21,7 @@ class Part:
 
 
 PARTS: Mapping[str, Part] = {
+    "autoencoder": Part(autoencoder_training.RECIPE, autoencoder_training.Coding.of, autoencoder_training.score_splits),
     "affordance": Part(
         affordance_training.RECIPE, affordance_training.Affordances.of, affordance_training.score_splits
     ),
