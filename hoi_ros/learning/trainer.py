@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 import numpy as np
 import torch
@@ -30,6 +30,14 @@ class Network(nn.Module):
     """A module that can be built again from its configuration."""
 
     config: Mapping[str, Any]
+
+    @classmethod
+    def load(cls, weights: tuple[dict[str, Tensor], dict[str, Any]]) -> Self:
+        """From tensors and configuration as ``weights.load`` gives them, in single precision, ready for use."""
+        tensors, config = weights
+        network = cls(**config)
+        network.load_state_dict({n: t.float() if t.is_floating_point() else t for n, t in tensors.items()})
+        return network.eval()
 
 
 class Task(Protocol):

@@ -6,7 +6,7 @@ and points look at each other; and a kernel made from the words that is laid on 
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -42,7 +42,7 @@ class AffordanceGenerator(Network):
     """Logits (B, N) that points (B, N, 3), scaled to the unit ball, belong to what sentences ask for."""
 
     def __init__(
-        self, text_width: int = 384, width: int = 128, counts: tuple[int, ...] = (256, 64, 32), neighbours: int = 16
+        self, text_width: int = 384, width: int = 128, counts: Sequence[int] = (256, 64, 32), neighbours: int = 16
     ) -> None:
         super().__init__()
         self.config = {
@@ -59,14 +59,6 @@ class AffordanceGenerator(Network):
             [Spread(width, widths[1], width), Spread(width, widths[0], width), Spread(width, 4, width)]
         )
         self.kernel = nn.Sequential(nn.Linear(2 * width, width), nn.GELU(), nn.Linear(width, width + 1))
-
-    @classmethod
-    def load(cls, weights: tuple[dict[str, Tensor], dict[str, Any]]) -> AffordanceGenerator:
-        """From tensors and configuration of ``learning.weights``, ready for use."""
-        tensors, config = weights
-        model = cls(config["text_width"], config["width"], tuple(config["counts"]), config["neighbours"])
-        model.load_state_dict({name: tensor.float() for name, tensor in tensors.items()})
-        return model.eval()
 
     def forward(self, points: Tensor, scale: Tensor, text: Text) -> Tensor:
         """Clouds farthest point first, with their radius (B,) in m; logits (B, N)."""

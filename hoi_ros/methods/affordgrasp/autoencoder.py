@@ -46,14 +46,6 @@ class HandAutoencoder(Network):
             nn.Linear(2 * width, sum(_SIZES)),
         )  # fmt: skip
 
-    @classmethod
-    def load(cls, weights: tuple[dict[str, Tensor], dict[str, Any]]) -> HandAutoencoder:
-        """From tensors and configuration of ``learning.weights``, ready for use."""
-        tensors, config = weights
-        model = cls(**config)
-        model.load_state_dict({name: tensor.float() for name, tensor in tensors.items()})
-        return model.eval()
-
     def encode(self, vertices: Tensor) -> Tensor:
         """Codes (B, C) of vertices (B, V, 3), m."""
         named = torch.cat([UNIT * vertices, self.names.expand(len(vertices), -1, -1)], dim=-1)

@@ -46,14 +46,6 @@ class SemanticClassifier(Network):
         self.transformer = nn.TransformerEncoder(layer, layers, nn.LayerNorm(width), enable_nested_tensor=False)
         self.head = nn.Sequential(nn.Linear(2 * width, width), nn.GELU(), nn.Linear(width, len(CLASSES)))
 
-    @classmethod
-    def load(cls, weights: tuple[dict[str, Tensor], dict[str, Any]]) -> SemanticClassifier:
-        """From tensors and configuration of ``learning.weights``, ready for use."""
-        tensors, config = weights
-        model = cls(**config)
-        model.load_state_dict({name: tensor.float() for name, tensor in tensors.items()})
-        return model.eval()
-
     def forward(self, hand: Tensor, obj: Tensor, scale: Tensor) -> Tensor:
         """Points of hands (B, H, 3) and objects (B, O, 3), farthest first, and the radius (B,), m, of the objects."""
         half = self.groups // 2

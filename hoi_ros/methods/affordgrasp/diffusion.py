@@ -1,0 +1,147 @@
+"""Cross-modal latent diffusion: codes of hands from noise, for a sentence and an object (affordgrasp 3.2)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from diffusers import DDIMScheduler
+from torch import Tensor, nn
+from torch.nn import functional
+
+from hoi_ros.learning.trainer import Network
+from hoi_ros.methods.affordgrasp.conditions import Asked, Conditions, Features
+from hoi_ros.refusals import Reason, Refused
+
+STEPS = 1000  # of the noise schedule, beta from 1e-4 to 0.02 in equal steps [FastGrasp]
+_CHANNELS = 4  # a code is a row of so many channels to the U-Net
+
+
+def schedule() -> DDIMScheduler:
+    """Noise schedule and sampler."""
+    return DDIMScheduler(
+        num_train_timesteps=STEPS,
+        beta_start=1e-4,
+        beta_end=0.02,
+        beta_schedule="linear",
+        clip_sample=False,
+        timestep_spacing="trailing",
+    )
+
+
+class Block(nn.Module):
+    """Two convolutions, moved and scaled by what is asked and how noisy it is, past which the input goes too."""
+
+    def __init__(self, width_in: int, width: int, guide: int) -> None:
+        super().__init__()
+        self.norms = nn.ModuleList([nn.GroupNorm(math.gcd(8, width_in), width_in), nn.GroupNorm(8, width)])
+        self.convolutions = nn.ModuleList(
+            [nn.Conv1d(width_in, width, 3, padding=1), nn.Conv1d(width, width, 3, padding=1)]
+        )
+        self.guide = nn.Linear(guide, 2 * width)
+        self.past = nn.Conv1d(width_in, width, 1)
+
+    def forward(self, values: Tensor, guide: Tensor) -> Tensor:
+        """(B, C, L) to (B, ``width``, L)."""
+        scale, shift = self.guide(guide)[..., None].chunk(2, dim=1)
+        inner = self.convolutions[0](functional.silu(self.norms[0](values)))
+        inner = self.convolutions[1](functional.silu(self.norms[1](inner) * (1.0 + scale) + shift))
+        return self.past(values) + inner
+
+
+class DenoisingUnet(nn.Module):
+    """The noise (B, C) in codes (B, C) at steps (B,), conditioned on features (B, W)."""
+
+    def __init__(self, width: int, features: int) -> None:
+        super().__init__()
+        widths = [width, 2 * width, 4 * width]
+        self.time = nn.Sequential(nn.Linear(features, features), nn.SiLU(), nn.Linear(features, features))
+        self.down = nn.ModuleList(Block(a, b, features) for a, b in zip([_CHANNELS, *widths], widths, strict=False))
+        self.middle = Block(widths[-1], widths[-1], features)
+        self.up = nn.ModuleList(
+            Block(2 * a, b, features) for a, b in zip(widths[::-1], [*widths[-2::-1], width], strict=True)
+        )
+        self.out = nn.Conv1d(width, _CHANNELS, 1)
+
+    def forward(self, codes: Tensor, steps: Tensor, fused: Tensor) -> Tensor:
+        """The noise."""
+        guide = fused + self.time(_waves(steps, fused.shape[1]))
+        values, kept = codes.view(len(codes), _CHANNELS, -1), []
+        for number, block in enumerate(self.down):
+            values = block(values if number == 0 else functional.avg_pool1d(values, 2), guide)
+            kept.append(values)
+        values = self.middle(values, guide)
+        for number, block in enumerate(self.up):
+            values = values if number == 0 else functional.interpolate(values, scale_factor=2.0)
+            values = block(torch.cat([values, kept.pop()], dim=1), guide)
+        noise: Tensor = self.out(values).flatten(1)
+        return noise
+
+
+def _waves(steps: Tensor, width: int) -> Tensor:
+    """Sines and cosines (B, ``width``) of steps (B,)."""
+    rates = torch.exp(-math.log(1e4) * torch.arange(width // 2, device=steps.device) / (width // 2))
+    angles = steps[:, None] * rates
+    return torch.cat([angles.sin(), angles.cos()], dim=1)
+
+
+class LatentDiffusion(Network):
+    """Codes of hands (B, C) for requests, as the autoencoder has them; inside, they have mean 0 and deviation 1."""
+
+    mean: Tensor
+    deviation: Tensor
+
+    def __init__(
+        self, code: int = 64, text_width: int = 384, features: int = 128, width: int = 64, affordances: bool = True
+    ) -> None:
+        super().__init__()
+        self.config: Mapping[str, Any] = {
+            "code": code,
+            "text_width": text_width,
+            "features": features,
+            "width": width,
+            "affordances": affordances,
+        }
+        self.conditions = Conditions(text_width, features, affordances)
+        self.unet = DenoisingUnet(width, features)
+        self.register_buffer("mean", torch.zeros(code))
+        self.register_buffer("deviation", torch.ones(code))
+
+    @torch.no_grad()
+    def normalise(self, codes: Tensor) -> None:
+        """Take mean and deviation from codes (N, C)."""
+        self.mean.copy_(codes.mean(0))
+        self.deviation.copy_(codes.std(0).clamp(min=1e-4))
+
+    def forward(self, asked: Asked, codes: Tensor, steps: Tensor, noise: Tensor, dropped: Tensor) -> Tensor:
+        """Mean squared error of the predicted noise (affordgrasp eq. 4)."""
+        noisy = schedule().add_noise((codes - self.mean) / self.deviation, noise, steps)
+        return functional.mse_loss(self.unet(noisy, steps, self.conditions(asked, dropped).fused), noise)
+
+    @torch.no_grad()
+    def sample(self, features: Features, noise: Tensor, steps: int, guidance: float = 1.0) -> Tensor:
+        """Codes (B, C) from noise (B, C), by DDIM in few steps; a guidance above 1 heeds the request more.
+
+        Raises Refused(PARAMETER) unless ``steps`` divides 1000: the sampler would stop before all noise is gone.
+        """
+        if steps < 1 or STEPS % steps:
+            raise Refused(Reason.PARAMETER, f"{steps} steps do not divide the {STEPS} of the noise schedule")
+        sampler = schedule()
+        sampler.set_timesteps(steps)
+        nothing = self.conditions.nothing.expand_as(features.fused)
+        for step in sampler.timesteps:
+            at = step.expand(len(noise)).to(noise.device)
+            predicted = self.unet(noise, at, features.fused)
+            if guidance != 1.0:
+                without = self.unet(noise, at, nothing)
+                predicted = without + guidance * (predicted - without)
+            noise = sampler.step(predicted, step, noise).prev_sample
+        return noise * self.deviation + self.mean
+
+    def estimate(self, noisy: Tensor, steps: Tensor, features: Features) -> Tensor:
+        """Codes (B, C) that noisy ones come from, in one step (affordgrasp eq. 5)."""
+        share = schedule().alphas_cumprod.to(noisy)[steps][:, None]
+        clean = (noisy - (1.0 - share).sqrt() * self.unet(noisy, steps, features.fused)) / share.sqrt()
+        return clean * self.deviation + self.mean
