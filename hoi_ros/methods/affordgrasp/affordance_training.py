@@ -33,6 +33,7 @@ FIRST = 256  # points farthest from each other: the finest level of the point en
 SURFACE = 4096  # points of each object to draw from
 VIEWS = 8  # of each object, from all around and above
 SENTENCES, SCORED_SENTENCES = 8, 2  # for each use
+UNUSED = 3  # requests of a sample that the object does not afford
 EMPTY = 0.2  # share of sentences that ask for nothing the object affords
 PARTIAL = 0.5  # share of clouds seen from one side
 NOISE = 0.001  # m
@@ -70,7 +71,7 @@ def sample_of(
     points, normals, parts = sample_surface(obj, SURFACE, rng)
     uses = [*obj.uses, *(Use(kind, obj.part_names[0], ()) for kind in _REFUSED), _contradiction(obj, rng)]
     masks = np.array([parts == obj.part(use.part) for use in uses])
-    masks[len(obj.uses) :] = False
+    masks[-UNUSED:] = False
     texts = tuple(_texts(encoder, write(obj, use, rng, sentences, held_out)) for use in uses)
     views = np.array([seen_from(obj, points, normals, eye) for eye in _eyes(points, rng)])
     return Sample(obj.name, obj.category, points, views, tuple(str(use.affordance) for use in uses), masks, texts)
@@ -107,7 +108,7 @@ class Draws:
         clouds, masks, texts = [], [], []
         for number in rng.integers(len(self._samples), size=self._batch):
             sample = self._samples[number]
-            uses = int(sample.masks.any(axis=1).sum())
+            uses = len(sample.asked) - UNUSED
             request = rng.integers(uses) if rng.random() > EMPTY else rng.integers(uses, len(sample.asked))
             cloud, mask = cloud_of(sample, int(request), self._count, rng)
             clouds.append(cloud @ _turn(rng).T + rng.normal(0.0, NOISE, cloud.shape))
