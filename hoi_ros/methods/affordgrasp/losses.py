@@ -1,0 +1,91 @@
+"""The losses of the Distribution Adjustment Module (affordgrasp 12, eq. 22 to 30; FastGrasp)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from hoi_ros.methods.affordgrasp.autoencoder import Hands
+
+CONTACT = 0.005  # m: object points this near to the hand are its contact region [tau of eq. 27, unpublished]
+REACH = 0.01  # m: pads pull at object points they are this near to already [FastGrasp]
+
+
+@dataclass(frozen=True)
+class Weights:
+    """How much each term counts, in the order and at the values of FastGrasp for OakInk; lengths in m."""
+
+    chamfer: float = 1.0
+    parameters: float = 10.0
+    contact: float = 1000.0
+    penetration: float = 5.0
+    consistency: float = 10.0
+
+
+@dataclass(frozen=True)
+class Nearness:
+    """Distance (B, N), m, of object points from the nearest vertex of a hand, and whether they are inside it."""
+
+    distance: Tensor
+    inside: Tensor
+
+
+def nearness(points: Tensor, vertices: Tensor, normals: Tensor) -> Nearness:
+    """Of object points (B, N, 3) to hands (B, V, 3) with outward vertex normals (B, V, 3).
+
+    Inside is what lies behind the nearest vertex, against its normal.
+    """
+    near = torch.cdist(points, vertices).argmin(2)
+    rows = near[..., None].expand(-1, -1, 3)
+    offset = points - vertices.gather(1, rows)
+    inside = (offset * normals.gather(1, rows)).sum(-1) < 0.0
+    return Nearness(offset.square().sum(-1).add(1e-12).sqrt(), inside)
+
+
+def vertex_normals(vertices: Tensor, faces: Tensor) -> Tensor:
+    """Outward unit normals (B, V, 3) of hands (B, V, 3) with faces (F, 3), weighted by area."""
+    corners = vertices[:, faces]
+    cross = torch.linalg.cross(corners[:, :, 1] - corners[:, :, 0], corners[:, :, 2] - corners[:, :, 0])
+    sums = torch.zeros_like(vertices)
+    for corner in range(3):
+        sums = sums.index_add(1, faces[:, corner], cross)
+    return functional.normalize(sums, dim=-1)
+
+
+def adjustment_losses(
+    hands: Hands,
+    true: Hands,
+    vertices: Tensor,
+    true_vertices: Tensor,
+    points: Tensor,
+    faces: Tensor,
+    pads: Tensor,
+    weights: Weights,
+) -> dict[str, Tensor]:
+    """Terms for hands and true hands with their vertices (B, 778, 3), m, at object points (B, N, 3), m.
+
+    ``faces`` (F, 3) of the closed hand, ``pads`` (P,) the vertices that should touch when they nearly do. Each vertex
+    has its counterpart, so the distance between counterparts stands for the chamfer distance.
+    """
+    here = nearness(points, vertices, vertex_normals(vertices, faces))
+    there = nearness(points, true_vertices, vertex_normals(true_vertices, faces))
+    touched = (there.distance < CONTACT).to(points)
+    reach = torch.cdist(vertices[:, pads], points).amin(2)
+    pulled = (reach < REACH).to(points)
+    return {
+        "chamfer": weights.chamfer * (vertices - true_vertices).square().sum(-1).mean(),
+        "parameters": weights.parameters
+        * (
+            functional.mse_loss(hands.pose, true.pose)
+            + functional.mse_loss(hands.orient, true.orient)
+            + functional.mse_loss(hands.transl, true.transl)
+        ),
+        "contact": weights.contact * (pulled * reach.square()).sum() / pulled.sum().clamp(min=1.0),
+        "penetration": weights.penetration * (here.inside * here.distance).square().sum(1).mean() * 100.0,
+        "consistency": weights.consistency
+        * (touched * (here.distance - there.distance).abs()).sum()
+        / touched.sum().clamp(min=1.0),
+    }
