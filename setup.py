@@ -11,7 +11,7 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.11,<3.13",
     packages=find_packages(include=["hoi_ros", "hoi_ros.*"]),
-    package_data={"hoi_ros": ["**/*.npz", "**/*.mcap", "**/*.json", "**/*.html"]},
+    package_data={"hoi_ros": ["**/*.npz", "**/*.mcap", "**/*.json", "**/*.html", "**/*.safetensors"]},
     install_requires=Path(__file__).with_name("requirements").joinpath("runtime.txt").read_text().split(),
     entry_points={
         "console_scripts": [

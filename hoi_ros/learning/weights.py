@@ -71,8 +71,3 @@ def digest(path: Path) -> str:
         return hashlib.sha256(path.read_bytes()).hexdigest()
     except OSError as error:
         raise Refused(Reason.FILE, f"{path} cannot be read: {error.strerror}") from None
-
-
-def half(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The same in half precision: what is shipped is half as large."""
-    return {name: t.half() if t.dtype == torch.float32 else t for name, t in tensors.items()}
