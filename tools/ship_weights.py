@@ -1,4 +1,4 @@
-"""Put trained weights among those that the package ships: ``python tools/ship_weights.py NAME OUT/weights.safetensors``.
+"""Put trained weights among those the package ships: ``python tools/ship_weights.py NAME OUT/weights.safetensors``.
 
 The card ``hoi_ros/weights/NAME.md`` is written by hand, from the figures of ``hoi score``.
 """
