@@ -45,9 +45,10 @@ def load_shipped(name: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
 
     Raises Refused(PARAMETER) with the known names, and Refused(FILE) for a file that is not what was shipped.
     """
-    hashes: dict[str, str] = json.loads((SHIPPED / HASHES).read_text())
+    hashes = _hashes()
     if name not in hashes:
-        raise Refused(Reason.PARAMETER, f"weights '{name}' are not shipped; there are: {', '.join(sorted(hashes))}")
+        known = ", ".join(sorted(hashes)) or "none"
+        raise Refused(Reason.PARAMETER, f"weights '{name}' are not shipped; there are: {known}")
     path = SHIPPED / f"{name}.safetensors"
     if digest(path) != hashes[name]:
         raise Refused(Reason.FILE, f"{path} is not the file that was shipped")
@@ -57,11 +58,15 @@ def load_shipped(name: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
 def ship(name: str, path: Path) -> None:
     """Copy weights to those that are shipped, and note their hash."""
     SHIPPED.mkdir(exist_ok=True)
-    known = SHIPPED / HASHES
-    hashes = json.loads(known.read_text()) if known.exists() else {}
     (SHIPPED / f"{name}.safetensors").write_bytes(path.read_bytes())
-    hashes[name] = digest(path)
-    known.write_text(json.dumps(dict(sorted(hashes.items())), indent=1) + "\n")
+    hashes = _hashes() | {name: digest(path)}
+    (SHIPPED / HASHES).write_text(json.dumps(dict(sorted(hashes.items())), indent=1) + "\n")
+
+
+def _hashes() -> dict[str, str]:
+    known = SHIPPED / HASHES
+    hashes: dict[str, str] = json.loads(known.read_text()) if known.exists() else {}
+    return hashes
 
 
 def digest(path: Path) -> str:

@@ -93,6 +93,8 @@ def test_files_that_are_no_weights_are_refused(tmp_path: Path, content: bytes) -
 
 def test_shipped_weights_are_those_that_were_shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(weights, "SHIPPED", tmp_path / "weights")
+    with pytest.raises(Refused, match="there are: none"):
+        weights.load_shipped("line")
     made = tmp_path / "made.safetensors"
     weights.save(made, {"a": TRUE}, {"inputs": 3})
     weights.ship("line", made)
