@@ -2,9 +2,10 @@
 
 Drawn from the pictures and the table of the GRASP taxonomy (Feix et al., IEEE THMS 2016): which fingers oppose what,
 thumb out (abducted) or alongside (adducted), power or precision. Each pose is that of an average hand round an object
-of the type's middle size: a cylinder, ball, disk, plate or rod whose surface the named regions touch. The spread at rest
-and the share of each joint in a bend lean towards recorded hands: straight fingers point 5 to 14 degrees to the little
-finger's side of the line from the wrist to the middle knuckle, thumbs bend at the end more than in the middle.
+of the type's middle size: a cylinder, ball, disk, plate or rod whose surface the named regions touch.
+
+The spread at rest and the share of each joint in a bend lean towards recorded hands: straight fingers point 5 to 14
+degrees to the little finger's side of the line from the wrist to the middle knuckle, thumbs bend most at the end.
 """
 
 from __future__ import annotations
