@@ -12,7 +12,7 @@ from hoi_ros.dataset.objects import make_object
 from hoi_ros.language.encoder import Text, TextEncoder, pad
 from hoi_ros.learning.trainer import Recipe, train
 from hoi_ros.learning.weights import load
-from hoi_ros.methods.affordgrasp.affordance_generator import AffordanceGenerator, affordance_loss, unit_ball
+from hoi_ros.methods.affordgrasp.affordance_generator import AffordanceGenerator, affordance_loss
 from hoi_ros.methods.affordgrasp.affordance_training import (
     Affordances,
     Draws,
@@ -22,6 +22,7 @@ from hoi_ros.methods.affordgrasp.affordance_training import (
     sample_of,
     score,
 )
+from hoi_ros.methods.affordgrasp.point_net import unit_ball
 from hoi_ros.metrics.affordance import affordance_scores
 from hoi_ros.scene.clouds import farthest_points, sample_surface, seen_from
 

@@ -88,11 +88,3 @@ def affordance_loss(logits: Tensor, target: Tensor, balance: float = 1.0) -> dic
 
 def _dice(one: Tensor, two: Tensor) -> Tensor:
     return (2.0 * (one * two).sum(1) + SMOOTH) / (one.sum(1) + two.sum(1) + SMOOTH)
-
-
-def unit_ball(points: Tensor) -> tuple[Tensor, Tensor]:
-    """Points (B, N, 3), m, about the middle of their box and within radius 1; and that radius (B,), m."""
-    middle = 0.5 * (points.amin(1, keepdim=True) + points.amax(1, keepdim=True))
-    centred = points - middle
-    radius = centred.norm(dim=-1).amax(1)
-    return centred / radius[:, None, None], radius

@@ -19,7 +19,8 @@ from hoi_ros.language.instructions import write
 from hoi_ros.language.phrasings import PHRASINGS
 from hoi_ros.learning.trainer import Recipe
 from hoi_ros.learning.weights import load, load_shipped
-from hoi_ros.methods.affordgrasp.affordance_generator import AffordanceGenerator, affordance_loss, unit_ball
+from hoi_ros.methods.affordgrasp.affordance_generator import AffordanceGenerator, affordance_loss
+from hoi_ros.methods.affordgrasp.point_net import unit_ball
 from hoi_ros.metrics.affordance import affordance_scores
 from hoi_ros.scene.affordances import Affordance, Use
 from hoi_ros.scene.clouds import sample_surface, seen_from

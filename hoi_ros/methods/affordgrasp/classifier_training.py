@@ -23,7 +23,7 @@ from hoi_ros.dataset.reader import Dataset, column
 from hoi_ros.hand import HandModel, Limits, load_hand_model
 from hoi_ros.learning.trainer import Recipe
 from hoi_ros.learning.weights import load, load_shipped
-from hoi_ros.methods.affordgrasp.affordance_generator import unit_ball
+from hoi_ros.methods.affordgrasp.point_net import unit_ball
 from hoi_ros.methods.affordgrasp.semantic_classifier import CLASSES, HAND_POINTS, OBJECT_POINTS, SemanticClassifier
 from hoi_ros.scene.affordances import Affordance
 from hoi_ros.scene.clouds import farthest_points, sample_surface

@@ -95,3 +95,11 @@ def rows_of(values: Tensor, index: Tensor) -> Tensor:
     """Rows (B, M, K, C) of values (B, N, C) by index (B, M, K)."""
     flat = index.flatten(1)[..., None].expand(-1, -1, values.shape[-1])
     return values.gather(1, flat).view(*index.shape, values.shape[-1])
+
+
+def unit_ball(points: Tensor) -> tuple[Tensor, Tensor]:
+    """Points (B, N, 3), m, about the middle of their box and within radius 1; and that radius (B,), m."""
+    middle = 0.5 * (points.amin(1, keepdim=True) + points.amax(1, keepdim=True))
+    centred = points - middle
+    radius = centred.norm(dim=-1).amax(1)
+    return centred / radius[:, None, None], radius
