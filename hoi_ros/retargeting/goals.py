@@ -18,6 +18,18 @@ _USED = _INDEX != PADDING
 _ORDER = np.argsort(np.concatenate([[0, 1], _INDEX[_USED]]))  # wrist joints, then fingers -> order of NAMES
 
 
+def joint_positions(wrist: Array, angles: Array) -> Array:
+    """Positions (N, 24) in the order of NAMES, of wrist joints (N, 2) and angles (N, 5, 5) by finger and hinge."""
+    positions: Array = np.concatenate([wrist, angles[:, _USED]], axis=1)[:, _ORDER]
+    return positions
+
+
+def finger_angles(positions: Array) -> Array:
+    """Angles (N, 5, 5) by finger and hinge of positions (N, 24); zero where a finger has no such hinge."""
+    angles: Array = np.concatenate([positions, np.zeros((len(positions), 1))], axis=1)[:, _INDEX]
+    return angles
+
+
 @dataclass(frozen=True)
 class Goals:
     """Joint goals of N hands."""
@@ -30,7 +42,7 @@ class Goals:
     @classmethod
     def of(cls, hand: ShadowHand, solution: Solution, wrist: Array, rotation: Array, origin: Array) -> Goals:
         """Goals of a solution with wrist joints (N, 2), and the palm's rotation (N, 3, 3) and origin (N, 3)."""
-        positions = np.concatenate([wrist, solution.angles[:, _USED]], axis=1)[:, _ORDER]
+        positions = joint_positions(wrist, solution.angles)
         pose = np.concatenate([origin, Rotation.from_matrix(rotation).as_quat()], axis=1)
         return cls(hand, positions, pose, solution.distances)
 

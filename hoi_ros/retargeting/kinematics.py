@@ -55,7 +55,7 @@ class Fingers:
         self._sin = self._cos[..., ::-1] * (1.0, -1.0)
         self._points = []
         for frame, offsets in points:
-            turns = np.array([onto_z(row[frame].axis) for row in rows])  # type: ignore[union-attr]  # never padding
+            turns = np.array([np.eye(3) if row[frame] is None else onto_z(row[frame].axis) for row in rows])
             self._points.append((frame, np.einsum("fji,fj->fi", turns, offsets)[..., None]))
 
     def __call__(self, angles: Array) -> tuple[Array, Array]:
