@@ -8,7 +8,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+import numpy as np
+
 from hoi_ros.refusals import Reason, Refused
+
+MOST_GRASPS = 256  # of one request
 
 
 def _p(
@@ -22,6 +26,7 @@ class Parameters:
     """Parameters; documentation and ranges are in the field metadata (``doc``, ``among``, ``least``, ``most``)."""
 
     estimator: str = _p("landmarks", "How hands are found in pictures.", among=("landmarks",))
+    synthesizer: str = _p("affordgrasp", "How a sentence and a cloud become grasps.", among=("affordgrasp",))
     retargeter: str = _p("vector", "How hands become robot joint goals.", among=("vector", "contact"))
     device: str = _p("auto", "Where models run: auto takes a GPU where there is one.", among=("auto", "cpu", "cuda"))
     hand_model_path: str = _p("", "Licensed MANO_RIGHT.pkl (or .npz of its schema); empty: the embedded hand.")
@@ -42,6 +47,14 @@ class Parameters:
     camera_info_timeout: float = _p(
         2.0, "Pictures are refused by name of the topic after this, s.", least=0.1, most=60.0
     )
+    grasp_count: int = _p(16, "Grasps for a sentence, at most.", least=1, most=MOST_GRASPS)
+    segment_scene: bool = _p(False, "object_cloud is a table scene: its objects are found first.")
+    up: str = _p("", "Up in the frame of object_cloud, three numbers 'x y z'; empty: z, or as gravity_frame says.")
+    gravity_frame: str = _p("", "Frame whose z points up, base_link say: tf2 turns clouds to it.")
+    cloud_timeout: float = _p(2.0, "How long a sentence waits for a cloud, s.", least=0.0, most=60.0)
+    cloud_max_age: float = _p(
+        5.0, "A streamed cloud older than this is refused, s; a latched one never is.", least=0.01, most=3600.0
+    )
 
     def __post_init__(self) -> None:
         """Check every range. Raises Refused(PARAMETER) naming the parameter, its value and what it may be."""
@@ -53,3 +66,16 @@ class Parameters:
             low, high = meta["least"], meta["most"]
             if low is not None and not low <= value <= high:
                 raise Refused(Reason.PARAMETER, f"{f.name} is {value}; it must be between {low} and {high}")
+        if self.up:
+            direction(self.up)
+
+
+def direction(text: str) -> tuple[float, float, float]:
+    """The three numbers of a direction. Raises Refused(PARAMETER) unless they are finite and not all zero."""
+    try:
+        x, y, z = (float(word) for word in text.replace(",", " ").split())
+    except ValueError:
+        raise Refused(Reason.PARAMETER, f"up is '{text}'; it must be three numbers: x y z") from None
+    if not 1e-6 < np.linalg.norm((x, y, z)) < 1e6:
+        raise Refused(Reason.PARAMETER, f"up is '{text}'; no direction has this length")
+    return x, y, z

@@ -1,28 +1,36 @@
 """The one composition of the stages, free of ROS: nodes, command line and replay all run this.
 
 A picture becomes hands (`Pipeline.estimate`), hands become a joint goal (`Pipeline.retarget`), `Pipeline.step` does
-both. What comes out is finite and inside the robot's limits, or it does not come out.
+both. A cloud and a sentence become grasps (`Pipeline.synthesize`), grasps become goals (`Pipeline.grasp_goals`). What
+comes out is finite and inside the robot's limits, or it does not come out.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field, fields, is_dataclass
-from typing import Any, TypeVar
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, fields, is_dataclass, replace
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
 from hoi_ros import stages
 from hoi_ros.hand import HandFit, load_hand_model, make_hand_pose
-from hoi_ros.parameters import Parameters
+from hoi_ros.hand.mirror import mirror_hand, mirror_points
+from hoi_ros.hand.rigid import turned_hand
+from hoi_ros.language.request import LONGEST
+from hoi_ros.parameters import MOST_GRASPS, Parameters, direction
 from hoi_ros.refusals import Reason, Refused
-from hoi_ros.stages import Estimator, Retargeter
-from hoi_ros.types import CameraFrame, HandPose, Intrinsics, JointGoal, Side
+from hoi_ros.stages import Estimator, Retargeter, Synthesizer
+from hoi_ros.types import Array, CameraFrame, Grasp, HandPose, Intrinsics, JointGoal, ObjectCloud, Side
+
+if TYPE_CHECKING:
+    from hoi_ros.scene.upright import Upright
 
 T = TypeVar("T")
+Tell = Callable[[str, float, int], None]  # step, progress 0..1, grasps so far; may raise Refused to end the work
 
 STAGES = ("estimator", "retargeter")
 LIMIT_TOLERANCE = 1e-6  # rad, rounding of a goal that lies on its limit
@@ -43,11 +51,16 @@ class Pipeline:
     """The built stages with what has to be remembered between pictures."""
 
     def __init__(
-        self, parameters: Parameters, estimator: Estimator | None = None, retargeter: Retargeter | None = None
+        self,
+        parameters: Parameters,
+        estimator: Estimator | None = None,
+        retargeter: Retargeter | None = None,
+        synthesizer: Synthesizer | None = None,
     ) -> None:
         self.parameters = parameters
         self.estimator = estimator
         self.retargeter = retargeter
+        self.synthesizer = synthesizer
         self._track: int | None = None  # of the hand the robot follows
 
     @classmethod
@@ -93,30 +106,108 @@ class Pipeline:
         goal = _timed("retargeter", lambda: self.retarget(hands), refusals, timings)
         return Result(hands, goal, refusals, timings)
 
+    def synthesize(
+        self,
+        cloud: ObjectCloud,
+        instruction: str,
+        count: int,
+        seed: int = 0,
+        up: Array | None = None,
+        tell: Tell = lambda *_: None,
+    ) -> list[Grasp]:
+        """At most ``count`` grasps for a sentence, best first, by the robot's side, in the frame of ``cloud``.
+
+        ``up`` (3,) points away from the ground in that frame; None: only the table of a scene tells. Of the objects of
+        a scene that one is grasped whose best grasp scores highest. Raises Refused(INSTRUCTION, PARAMETER) for what
+        cannot be asked, Refused(CLOUD, FRAME) for a cloud of no use, Refused(NO_GRASP) without a grasp, NOT_FINITE, and
+        as the synthesizer does.
+        """
+        assert self.synthesizer is not None, "built without a synthesizer"
+        _check_request(instruction, count)
+        tell("finding the object", 0.0, 0)
+        objects = self._objects(cloud, up)
+        best: list[Grasp] = []
+        refusals: list[Refused] = []
+        for number, each in enumerate(objects):
+            tell("synthesis", 0.1 + 0.8 * number / len(objects), len(best))
+            try:
+                found = self._synthesize(each, instruction, count, seed)
+            except Refused as refused:
+                refusals.append(refused)
+                continue
+            best = max(best, found, key=lambda grasps: grasps[0].score if grasps else -1.0)
+        if not best:
+            raise refusals[0] if refusals else Refused(Reason.NO_GRASP, f"no grasp was found for '{instruction}'")
+        grasps = [_stamped(grasp, cloud) for grasp in best]
+        for grasp in grasps:
+            ensure_finite(grasp)
+        return grasps
+
+    def grasp_goals(self, grasps: Sequence[Grasp]) -> list[JointGoal]:
+        """Goal of each grasp; they are unrelated. Raises Refused as the retargeter does, NOT_FINITE and LIMIT."""
+        assert self.retargeter is not None, "built without a retargeter"
+        goals = self.retargeter.retarget_batch(np.array([grasp.hand.keypoints for grasp in grasps]))
+        found = [goals.joint_goal(row, grasp.hand) for row, grasp in enumerate(grasps)]
+        for goal in found:
+            ensure_safe(goal, self.retargeter.limits)
+        return found
+
     def warm_up(self) -> None:
-        """Run every stage once, so that the first picture is as quick as the next. Leaves no trace."""
+        """Run every stage once, so that the first input is as quick as the next. Leaves no trace."""
         if self.estimator is not None:
             black = np.zeros((480, 640, 3), np.uint8)
             self.estimator.estimate(CameraFrame(black, DUMMY_CAMERA, np.ones((480, 640), np.float32)))
         if self.retargeter is not None:
             self.retargeter.retarget(flat_hand(robot_side(self.parameters)))
+        if self.synthesizer is not None:
+            with suppress(Refused):  # the time is what matters, not whether it finds something
+                self.synthesize(
+                    _bottle(), "Grasp the bottle", self.parameters.grasp_count, up=np.array([0.0, 0.0, 1.0])
+                )
         self.reset()
 
     def reset(self) -> None:
         """Forget all that was followed, as at the start of another recording."""
         self._track = None
-        for stage in (self.estimator, self.retargeter):
+        for stage in (self.estimator, self.retargeter, self.synthesizer):
             if stage is not None:
                 stage.reset()
 
     @property
     def device(self) -> str:
         """Where the models run."""
-        return str(getattr(self.estimator, "device", "cpu"))
+        return str(getattr(self.estimator or self.synthesizer, "device", "cpu"))
 
     def close(self) -> None:
         """Free the stages' models."""
-        self.estimator = self.retargeter = None
+        self.estimator = self.retargeter = self.synthesizer = None
+
+    def _objects(self, cloud: ObjectCloud, up: Array | None) -> list[Upright]:
+        from hoi_ros.scene.upright import on_table, upright  # open3d, which pictures do without
+
+        if self.parameters.segment_scene:
+            return on_table(cloud, up)
+        if up is None:
+            raise Refused(
+                Reason.FRAME,
+                f"the cloud is in the camera's frame '{cloud.frame_id}', which does not tell where up is: set "
+                "gravity_frame or up, or segment_scene for a table scene",
+            )
+        return [upright(cloud, up)]
+
+    def _synthesize(self, upright: Upright, instruction: str, count: int, seed: int) -> list[Grasp]:
+        """Grasps of one object in the frame it was given in. A left hand grasps as a right one the mirror image."""
+        assert self.synthesizer is not None
+        cloud = upright.cloud
+        left = robot_side(self.parameters) == "left"
+        if left:
+            normals = None if cloud.normals is None else mirror_points(cloud.normals)
+            cloud = replace(cloud, points=mirror_points(cloud.points), normals=normals)
+        grasps = self.synthesizer.synthesize(cloud, instruction, count, seed)
+        back = upright.turn.T
+        return [
+            replace(grasp, hand=turned_hand(mirror_hand(grasp.hand) if left else grasp.hand, back)) for grasp in grasps
+        ]
 
     def _choose(self, hands: Sequence[HandPose]) -> HandPose:
         if not hands:
@@ -138,6 +229,13 @@ def robot_side(parameters: Parameters) -> Side:
     return "left" if parameters.robot_hand.endswith("_left") else "right"
 
 
+def stated_up(parameters: Parameters, frame_id: str) -> Array | None:
+    """Up (3,) in a frame, as the parameters have it, else z; None for an optical one (REP 103), which does not say."""
+    if parameters.up:
+        return np.array(direction(parameters.up))
+    return None if "optical" in frame_id else np.array([0.0, 0.0, 1.0])
+
+
 def flat_hand(side: Side) -> HandPose:
     """The embedded hand in its zero pose, half a metre before a camera."""
     transl, nothing = np.array([0.0, 0.0, 0.5]), np.zeros(())
@@ -146,10 +244,14 @@ def flat_hand(side: Side) -> HandPose:
 
 
 def ensure_finite(value: Any) -> None:
-    """Refused(NOT_FINITE) naming the first field of a dataclass that holds a non-finite number."""
+    """Refused(NOT_FINITE) naming the first field of a dataclass, or one inside it, that holds a non-finite number."""
     assert is_dataclass(value)
     for f in fields(value):
         content = getattr(value, f.name)
+        if is_dataclass(content):
+            ensure_finite(content)
+        if isinstance(content, dict):
+            content = np.array([*content.values()])
         if isinstance(content, (float, np.floating, np.ndarray)) and not np.isfinite(content).all():
             raise Refused(Reason.NOT_FINITE, f"{f.name} of a {type(value).__name__} is not finite: {content}")
 
@@ -161,6 +263,28 @@ def ensure_safe(goal: JointGoal, limits: dict[str, tuple[float, float]]) -> None
         low, high = limits[name]
         if not low - LIMIT_TOLERANCE <= position <= high + LIMIT_TOLERANCE:
             raise Refused(Reason.LIMIT, f"{name} would be {position:.6g} rad, outside {low:g} to {high:g}")
+
+
+def _check_request(instruction: str, count: int) -> None:
+    if not instruction.strip():
+        raise Refused(Reason.INSTRUCTION, "the instruction is empty")
+    if len(instruction) > LONGEST:
+        raise Refused(
+            Reason.INSTRUCTION, f"an instruction of {len(instruction)} characters; at most {LONGEST} are read"
+        )
+    if not 1 <= count <= MOST_GRASPS:
+        raise Refused(Reason.PARAMETER, f"count is {count}; it must be between 1 and {MOST_GRASPS}")
+
+
+def _stamped(grasp: Grasp, cloud: ObjectCloud) -> Grasp:
+    return replace(grasp, hand=replace(grasp.hand, stamp_ns=cloud.stamp_ns, frame_id=cloud.frame_id))
+
+
+def _bottle() -> ObjectCloud:
+    """A cylinder of 6 cm by 16 cm, for a first run."""
+    turn, height = np.meshgrid(np.linspace(0.0, 2.0 * np.pi, 48, endpoint=False), np.linspace(0.0, 0.16, 44))
+    points = np.stack([0.03 * np.cos(turn), 0.03 * np.sin(turn), height], -1).reshape(-1, 3)
+    return ObjectCloud(points)
 
 
 @contextmanager

@@ -37,6 +37,11 @@ class Reason(IntEnum):
     MESH = 24  # a mesh that bounds no solid: empty, open, folded into itself, inside out, not in metres, not finite
     CLOUD = 25  # a cloud without usable points, or bytes that do not make the stated points
     INSTRUCTION = 26  # a sentence that asks for no use of an object, or for one that the object does not have
+    NO_CLOUD = 27  # nothing on the object_cloud topic in time
+    FRAME = 28  # a cloud whose frame does not say where up is, or that no transform leads to
+    NO_GRASP = 29  # a request that can be read, but no grasp that fulfils it
+    BUSY = 30  # more goals waiting than are taken
+    CANCELLED = 31  # the client cancelled the goal, or the node was deactivated before its turn came
 
 
 class Refused(Exception):

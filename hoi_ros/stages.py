@@ -11,10 +11,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol
 
 from hoi_ros.refusals import Reason, Refused
-from hoi_ros.types import CameraFrame, Grasp, HandPose, JointGoal, ObjectCloud
+from hoi_ros.types import Array, CameraFrame, Grasp, HandPose, JointGoal, ObjectCloud
 
 if TYPE_CHECKING:
     from hoi_ros.parameters import Parameters
+    from hoi_ros.retargeting.goals import Goals
 
 
 class Estimator(Protocol):
@@ -41,7 +42,15 @@ class Synthesizer(Protocol):
     """Grasps for a sentence."""
 
     def synthesize(self, cloud: ObjectCloud, instruction: str, count: int, seed: int) -> list[Grasp]:
-        """At most ``count`` grasps, best first."""
+        """At most ``count`` grasps by right hands, best first, in the frame of ``cloud``.
+
+        The cloud is as it came, of any number of points, finite, z up. The same arguments give the same grasps. Raises
+        Refused for a sentence, an object or a cloud that it cannot use.
+        """
+        ...
+
+    def reset(self) -> None:
+        """Forget whatever is followed."""
         ...
 
 
@@ -54,6 +63,10 @@ class Retargeter(Protocol):
         """Goal for one hand, warm-started from the last. Raises Refused for keypoints that are not a hand."""
         ...
 
+    def retarget_batch(self, keypoints: Array) -> Goals:
+        """Goals for unrelated hands of the robot's side, keypoints (N, 21, 3), m. Raises Refused(KEYPOINTS)."""
+        ...
+
     def reset(self) -> None:
         """Forget the last goal."""
         ...
@@ -62,6 +75,7 @@ class Retargeter(Protocol):
 # kind -> name -> "module:factory"; a factory takes the Parameters and returns the stage.
 REGISTRY: dict[str, dict[str, str]] = {
     "estimator": {"landmarks": "hoi_ros.methods.landmarks:build"},
+    "synthesizer": {"affordgrasp": "hoi_ros.methods.affordgrasp:build"},
     "retargeter": dict.fromkeys(("vector", "contact"), "hoi_ros.retargeting:build"),
 }
 

@@ -15,14 +15,20 @@ from launch_ros.substitutions import FindPackageShare
 from hoi_ros.nodes import transport
 from hoi_ros.parameters import Parameters
 
-PARAMETERS = {f.name: f.metadata for f in fields(Parameters)}
+PARAMETERS = {f.name: f for f in fields(Parameters)}
 # Parameters that are arguments too, for what one changes most.
-OVERRIDES = ("estimator", "retargeter", "device", "hand_model_path", "robot_hand", "use_depth", "image_transport")
+OVERRIDES = (
+    "estimator", "synthesizer", "retargeter", "device", "hand_model_path", "robot_hand", "use_depth", "image_transport",
+    "grasp_count", "segment_scene", "up", "gravity_frame",
+)  # fmt: skip
 TOPICS = {
     "image": "Colour pictures (sensor_msgs/Image; with image_transport:=compressed its /compressed).",
     "depth": "Depth registered to the pictures: 16UC1 in mm or 32FC1 in m.",
     "camera_info": "Intrinsics of the rectified pictures.",
+    "object_cloud": "Points of one object, or with segment_scene:=true of a table scene (sensor_msgs/PointCloud2).",
+    "instruction": "What to grasp and how, a sentence (std_msgs/String).",
 }
+NODES = ("pose_estimation", "grasp_synthesis", "retargeting")
 BOOLEANS = ["true", "false"]
 
 
@@ -31,17 +37,25 @@ def override(name: str, text: str, among: Sequence[str]) -> DeclareLaunchArgumen
     return DeclareLaunchArgument(name, default_value="", description=text, choices=["", *among] if among else None)
 
 
+def _among(name: str) -> Sequence[str]:
+    return BOOLEANS if isinstance(PARAMETERS[name].default, bool) else PARAMETERS[name].metadata["among"]
+
+
 def pipeline(context: LaunchContext) -> list[Node]:
     """The nodes, once the arguments are known."""
 
     def value(name: str) -> str:
         return LaunchConfiguration(name).perform(context)
 
-    chosen = {name: value(name) for name in OVERRIDES if value(name)}
+    chosen: dict[str, object] = {
+        name: ParameterValue(value(name), value_type=type(PARAMETERS[name].default))
+        for name in OVERRIDES
+        if value(name)
+    }
     chosen |= {name: value(name) == "true" for name in ("autostart", "use_sim_time") if value(name)}
     if urdf := value("robot_description_file"):
         chosen["robot_description"] = ParameterValue(Path(urdf).read_text(), value_type=str)
-    executables = ["pipeline"] if value("composed") == "true" else ["pose_estimation", "retargeting"]
+    executables = ["pipeline"] if value("composed") == "true" else list(NODES)
     return [
         Node(
             package="hoi_ros",
@@ -74,7 +88,7 @@ def generate_launch_description() -> LaunchDescription:
                 default_value=[share, "/config/grasp_pipeline.yaml"],
                 description="YAML with parameters of the nodes; the default lists them all.",
             ),
-            *(override(name, PARAMETERS[name]["doc"], PARAMETERS[name]["among"]) for name in OVERRIDES),
+            *(override(name, PARAMETERS[name].metadata["doc"], _among(name)) for name in OVERRIDES),
             override("autostart", "Configure and activate the nodes at the start.", BOOLEANS),
             DeclareLaunchArgument(
                 "robot_description_file",

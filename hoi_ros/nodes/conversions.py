@@ -7,6 +7,7 @@ refuses what it cannot use with its typed reason and the offending values, and r
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from typing import Any
 
 import cv2
@@ -16,14 +17,14 @@ from geometry_msgs.msg import Point, Pose, PoseStamped, Quaternion, Vector3
 from numpy.typing import NDArray
 from PIL import Image as Picture
 from PIL import UnidentifiedImageError
-from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2
 from std_msgs.msg import ColorRGBA, Header
 from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 from visualization_msgs.msg import Marker, MarkerArray
 
 from hoi_ros import msg as hoi
 from hoi_ros.refusals import Reason, Refused
-from hoi_ros.types import Array, HandPose, Intrinsics, JointGoal, Side
+from hoi_ros.types import Array, Grasp, HandPose, Intrinsics, JointGoal, ObjectCloud, Side
 
 CHANNELS = {"rgb8": 3, "bgr8": 3, "mono8": 1, "rgba8": 4, "bgra8": 4}
 TO_RGB = {
@@ -154,6 +155,19 @@ def hand_pose(message: hoi.HandPose) -> HandPose:
     )
 
 
+def object_cloud(message: PointCloud2) -> ObjectCloud:
+    """The finite points of a cloud, m. Raises Refused(FRAME) without a frame_id, Refused(CLOUD) without such points."""
+    from hoi_ros.scene.clouds import from_pointcloud2  # open3d, which pictures do without
+
+    if not message.header.frame_id:
+        raise Refused(Reason.FRAME, "frame_id of the cloud is empty: nobody could tell where the grasps are")
+    cloud = from_pointcloud2(message)
+    normals = cloud.normals
+    if normals is not None and not np.isfinite(normals).all():
+        normals = None
+    return ObjectCloud(cloud.points, normals, stamp_ns(message.header), message.header.frame_id)
+
+
 def _pixels(message: Image, dtype: np.dtype[Any], channels: int) -> NDArray[Any]:
     """View (H, W) or (H, W, channels) of a picture's pixels, row padding left out."""
     height, width, step, data = int(message.height), int(message.width), int(message.step), message.data
@@ -246,6 +260,29 @@ def wrist_goal(goal: JointGoal) -> PoseStamped:
     return PoseStamped(header=header(goal.stamp_ns, goal.frame_id), pose=pose(goal.wrist_pose))
 
 
+def grasp_array(
+    grasps: Sequence[Grasp], goals: Sequence[JointGoal], head: Header, instruction: str, hand_model: str
+) -> hoi.GraspArray:
+    """Message of grasps with the goal of the robot hand for each."""
+    pairs = zip(grasps, goals, strict=True)
+    messages = [_grasp_message(grasp, goal, head, hand_model) for grasp, goal in pairs]
+    return hoi.GraspArray(header=head, instruction=instruction, grasps=messages)
+
+
+def _grasp_message(grasp: Grasp, goal: JointGoal, head: Header, hand_model: str) -> hoi.Grasp:
+    return hoi.Grasp(
+        hand=hand_pose_message(grasp.hand, head, hand_model),
+        wrist=pose(goal.wrist_pose),
+        joint_names=list(goal.names),
+        grasp_posture=np.asarray(goal.positions, np.float64),
+        affordance=str(grasp.affordance),
+        part=grasp.part,
+        score=float(grasp.score),
+        quality_names=list(grasp.quality),
+        quality_values=np.array([*grasp.quality.values()], np.float32),
+    )
+
+
 def hand_markers(hand: HandPose, vertices: Array, faces: NDArray[Any], head: Header, lifetime: float) -> MarkerArray:
     """Mesh and skeleton of a hand from ``vertices`` (V, 3) m and ``faces`` (F, 3).
 
@@ -253,22 +290,38 @@ def hand_markers(hand: HandPose, vertices: Array, faces: NDArray[Any], head: Hea
     RViz flickers on opaque triangle lists.
     """
     corners = _points(vertices)
-    mesh = _marker("hand_mesh", Marker.TRIANGLE_LIST, 1.0, hand, head, lifetime)
+    mesh = _marker(f"hand_mesh_{hand.side}", int(hand.track_id), Marker.TRIANGLE_LIST, 1.0, head, lifetime)
     mesh.color = MESH_COLOUR[hand.side]
     mesh.points = [corners[i] for i in np.asarray(faces).ravel().tolist()]
     joints = _points(hand.keypoints)
-    skeleton = _marker("hand_skeleton", Marker.LINE_LIST, 0.003, hand, head, lifetime)
+    skeleton = _marker(f"hand_skeleton_{hand.side}", int(hand.track_id), Marker.LINE_LIST, 0.003, head, lifetime)
     skeleton.color = BONE_COLOUR
     skeleton.points = [joints[i] for i in BONES.ravel().tolist()]
     return MarkerArray(markers=[mesh, skeleton])
 
 
-def _marker(namespace: str, kind: int, scale: float, hand: HandPose, head: Header, lifetime: float) -> Marker:
+def grasp_markers(grasps: Sequence[Grasp], meshes: Sequence[Array], faces: NDArray[Any], head: Header) -> MarkerArray:
+    """Hands of grasps from their vertices (V, 3) m, by score from red to green, instead of those shown before.
+
+    The best one can be seen through a little, the others much.
+    """
+    array = MarkerArray(markers=[Marker(header=head, action=Marker.DELETEALL)])
+    order = np.asarray(faces).ravel().tolist()
+    for number, (grasp, vertices) in enumerate(zip(grasps, meshes, strict=True)):
+        corners = _points(vertices)
+        mesh = _marker("grasps", number, Marker.TRIANGLE_LIST, 1.0, head, 0.0)
+        mesh.color = ColorRGBA(r=1.0 - grasp.score, g=grasp.score, b=0.3, a=0.25 if number else 0.95)
+        mesh.points = [corners[i] for i in order]
+        array.markers.append(mesh)
+    return array
+
+
+def _marker(namespace: str, number: int, kind: int, scale: float, head: Header, lifetime: float) -> Marker:
     nanoseconds = round(lifetime * NS)
     return Marker(
         header=head,
-        ns=f"{namespace}_{hand.side}",
-        id=int(hand.track_id) & 0x7FFFFFFF,
+        ns=namespace,
+        id=number & 0x7FFFFFFF,
         type=kind,
         action=Marker.ADD,
         pose=Pose(orientation=Quaternion(w=1.0)),

@@ -1,4 +1,4 @@
-"""What waits between a callback and the worker: at most one input, and the depth that belongs to it."""
+"""What waits between a callback and the worker: at most one input, the depth that belongs to it, and goals."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from collections import deque
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
+
+MOST_GOALS = 4  # that wait while one is worked on
 
 
 class Mailbox(Generic[T]):
@@ -29,20 +31,60 @@ class Mailbox(Generic[T]):
     def wait(self) -> bool:
         """Block until something waits; False when closed instead."""
         with self._changed:
-            self._changed.wait_for(lambda: self._slot is not None or self._closed)
+            self._changed.wait_for(lambda: self._waiting() or self._closed)
             return not self._closed
 
     def take(self) -> T | None:
         """What waits, if anything does; nothing once closed."""
         with self._changed:
+            if self._closed:
+                return None
             item, self._slot = self._slot, None
-            return None if self._closed else item
+            return item
 
     def close(self) -> None:
         """End all waiting."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
+
+    def _waiting(self) -> bool:
+        return self._slot is not None
+
+
+class GoalMailbox(Mailbox[T]):
+    """A mailbox with a short queue of goals, which nothing replaces and which are taken first. Thread-safe."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._goals: deque[T] = deque()
+
+    def put_goal(self, item: T) -> bool:
+        """Leave a goal behind those that wait; False when `MOST_GOALS` do, or all is closed."""
+        with self._changed:
+            if self._closed or len(self._goals) >= MOST_GOALS:
+                return False
+            self._goals.append(item)
+            self._changed.notify()
+            return True
+
+    def take(self) -> T | None:
+        """The goal that has waited longest, else what is in the slot; nothing once closed."""
+        with self._changed:
+            if self._goals and not self._closed:
+                return self._goals.popleft()
+        return super().take()
+
+    def left(self) -> list[T]:
+        """What nobody took before the mailbox was closed; it is taken by this."""
+        with self._changed:
+            items = [*self._goals, *([] if self._slot is None else [self._slot])]
+            self._goals.clear()
+            self._slot = None
+            return items
+
+    def _waiting(self) -> bool:
+        return bool(self._goals) or super()._waiting()
 
 
 class StampedBuffer(Generic[T]):

@@ -60,6 +60,7 @@ class StageNode(LifecycleNode):
 
     stage: str
     parameter_names: tuple[str, ...]
+    mailbox: type[Mailbox[Any]] = Mailbox
 
     def __init__(self, name: str) -> None:
         super().__init__(name)
@@ -71,7 +72,7 @@ class StageNode(LifecycleNode):
         self.statistics = Statistics()
         self.activated = 0.0  # steady time
         self._timeline = Timeline(self.parameters.max_age)
-        self._mailbox: Mailbox[Input] = Mailbox()
+        self._mailbox: Mailbox[Input] = self.mailbox()
         self._worker: threading.Thread | None = None
         self._inputs: list[Subscription[Any]] = []
         self._outputs: list[Publisher[Any]] = []
@@ -87,9 +88,16 @@ class StageNode(LifecycleNode):
 
     # --- what a stage adds --------------------------------------------------------------------------------------
 
+    def build(self) -> Pipeline:
+        """The stage of ``parameters``. Raises Refused."""
+        return Pipeline.build(self.parameters, (self.stage,))
+
     def open_outputs(self) -> None:
         """Create publishers with `publisher`, and load what publishing needs. Raises Refused."""
         raise NotImplementedError
+
+    def close_outputs(self) -> None:
+        """End what `open_outputs` made beside publishers."""
 
     def open_inputs(self) -> None:
         """Create subscriptions with `subscribe`."""
@@ -100,11 +108,24 @@ class StageNode(LifecycleNode):
         return None
 
     def close_inputs(self) -> None:
-        """End what `await_partners` may be waiting for."""
+        """End what the worker may be waiting for."""
+
+    def admit(self, pipeline: Pipeline, stamp: int, now: int) -> None:
+        """Check the stamp of an input at ``now``, ns. Raises Refused(STALE, STAMP_BACKWARDS)."""
+        try:
+            if self._timeline.admit(stamp, now):
+                pipeline.reset()
+        except StampBackwards as refused:
+            if refused.restarted:
+                pipeline.reset()
+            raise
 
     def process(self, pipeline: Pipeline, item: Input) -> None:
         """Work on one input and publish. Raises Refused for one that cannot be used."""
         raise NotImplementedError
+
+    def answered(self, item: Input, refused: Refused | None) -> None:
+        """Tell whoever waits for an input in particular; its Status is out."""
 
     def problems(self) -> list[tuple[bytes, str]]:
         """Levels and sentences of what is wrong with the inputs as a whole."""
@@ -122,16 +143,24 @@ class StageNode(LifecycleNode):
         self._outputs.append(publisher)
         return publisher
 
-    def subscribe(self, kind: type, topic: str, callback: Callable[[Any], None], qos: QoSProfile) -> str:
-        """Subscribe until deactivation; the resolved topic."""
+    def subscribe(
+        self, kind: type, topic: str, callback: Callable[..., None], qos: QoSProfile, *, choosy: bool = False
+    ) -> str:
+        """Subscribe until deactivation; the resolved topic. A ``choosy`` one may leave out publishers of other QoS."""
         resolved = self.resolve_topic_name(topic)
 
         def incompatible(event: Any) -> None:
-            self._incompatible[resolved] = qos_policy_name_from_kind(event.last_policy_kind)
+            if not choosy:
+                self._incompatible[resolved] = qos_policy_name_from_kind(event.last_policy_kind)
 
         events = SubscriptionEventCallbacks(incompatible_qos=incompatible)
         self._inputs.append(self.create_subscription(kind, topic, callback, qos, event_callbacks=events))
         return resolved
+
+    @property
+    def active(self) -> bool:
+        """Whether the worker takes inputs."""
+        return self._worker is not None
 
     def receive(self, message: Any) -> None:
         """Callback of the input that is answered: leave it for the worker."""
@@ -198,7 +227,7 @@ class StageNode(LifecycleNode):
     def _configure(self) -> None:
         try:
             self.parameters = self.declared.read()
-            self.pipeline = Pipeline.build(self.parameters, (self.stage,))
+            self.pipeline = self.build()
             self.pipeline.warm_up()
             self.open_outputs()
         except Exception:
@@ -210,7 +239,7 @@ class StageNode(LifecycleNode):
         self.pipeline.reset()
         self.statistics = Statistics()
         self._timeline = Timeline(self.parameters.max_age)
-        self._mailbox = Mailbox()
+        self._mailbox = self.mailbox()
         self._incompatible.clear()
         self.activated = time.monotonic()
         try:
@@ -235,6 +264,7 @@ class StageNode(LifecycleNode):
             self._worker = None
 
     def _cleanup(self) -> None:
+        self.close_outputs()
         while self._outputs:
             self.destroy_lifecycle_publisher(self._outputs.pop())
         if self.pipeline is not None:
@@ -273,23 +303,22 @@ class StageNode(LifecycleNode):
 
     def _answer(self, pipeline: Pipeline, item: Input, refused: Refused | None) -> None:
         now = self.get_clock().now().nanoseconds
-        stamp = conversions.stamp_ns(item.message.header)
-        refused = refused or self._attempt(pipeline, item, stamp, now)
-        latency, age = time.monotonic() - item.received, (now - stamp) / conversions.NS
+        self.conclude(item, refused or self._attempt(pipeline, item, now), now)
+
+    def conclude(self, item: Input, refused: Refused | None, now: int) -> None:
+        """Answer an input whose turn came at ``now``, ns on the ROS clock."""
+        latency = time.monotonic() - item.received
+        age = (now - conversions.stamp_ns(item.message.header)) / conversions.NS
         self._publish_status(item.message.header, refused, latency, age)
         reason, message = (refused.reason, refused.message) if refused else (Reason.NONE, "")
         self.statistics.on_answer(reason, message, latency, age)
+        self.answered(item, refused)
 
-    def _attempt(self, pipeline: Pipeline, item: Input, stamp: int, now: int) -> Refused | None:
+    def _attempt(self, pipeline: Pipeline, item: Input, now: int) -> Refused | None:
         try:
-            if self._timeline.admit(stamp, now):
-                pipeline.reset()
+            self.admit(pipeline, conversions.stamp_ns(item.message.header), now)
             self.process(pipeline, item)
             return None
-        except StampBackwards as refused:
-            if refused.restarted:
-                pipeline.reset()
-            return refused
         except Refused as refused:
             return refused
         except Exception as error:

@@ -26,7 +26,7 @@ class Timeline:
         newer than the one before. The one that falls back far enough to be a restart is refused as well, and only
         that one: `restarted` tells them apart.
         """
-        self._check_age((now - stamp) / 1e9, stamp, now)
+        check_age(stamp, now, self._max_age, "max_age")
         last, jumped = self._last, self._clock_jumped
         backwards = last is not None and stamp <= last
         restart = jumped or (last is not None and last - stamp > RESTART)
@@ -36,19 +36,22 @@ class Timeline:
             raise StampBackwards(stamp, last or 0, restart)
         return restart
 
-    def _check_age(self, age: float, stamp: int, now: int) -> None:
-        if abs(age) <= self._max_age:
-            return
-        if now == 0:
-            hint = "use_sim_time is set, but nothing has come on /clock"
-        elif stamp == 0:
-            hint = "its stamp is zero: the driver has to fill it"
-        elif age > 0:
-            hint = "if this is a recording, publish /clock and set use_sim_time"
-        else:
-            hint = "the clocks of the two machines differ, or only one of them uses sim time"
-        where = f"{age:.3f} s old" if age > 0 else f"{-age:.3f} s in the future"
-        raise Refused(Reason.STALE, f"input is {where} on the ROS clock, max_age is {self._max_age:g} s; {hint}")
+
+def check_age(stamp: int, now: int, most: float, parameter: str) -> None:
+    """Raises Refused(STALE), with what may be wrong, for a stamp (ns) over ``most`` s from ``now`` either way."""
+    age = (now - stamp) / 1e9
+    if abs(age) <= most:
+        return
+    if now == 0:
+        hint = "use_sim_time is set, but nothing has come on /clock"
+    elif stamp == 0:
+        hint = "its stamp is zero: the driver has to fill it"
+    elif age > 0:
+        hint = "if this is a recording, publish /clock and set use_sim_time"
+    else:
+        hint = "the clocks of the two machines differ, or only one of them uses sim time"
+    where = f"{age:.3f} s old" if age > 0 else f"{-age:.3f} s in the future"
+    raise Refused(Reason.STALE, f"input is {where} on the ROS clock, {parameter} is {most:g} s; {hint}")
 
 
 class StampBackwards(Refused):

@@ -16,14 +16,14 @@ import numpy as np
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
 from geometry_msgs.msg import PoseStamped
-from hoi_ros.msg import HandPoseArray, Status
+from hoi_ros.msg import GraspArray, HandPoseArray, Status
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState, GetState
 from rcl_interfaces.srv import SetParameters
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 from rclpy.qos import qos_profile_sensor_data
-from sensor_msgs.msg import CameraInfo, Image
+from sensor_msgs.msg import CameraInfo, Image, PointCloud2, PointField
 from trajectory_msgs.msg import JointTrajectory
 from visualization_msgs.msg import MarkerArray
 
@@ -36,6 +36,7 @@ CONFIGURE, CLEANUP = Transition.TRANSITION_CONFIGURE, Transition.TRANSITION_CLEA
 ACTIVATE, DEACTIVATE = Transition.TRANSITION_ACTIVATE, Transition.TRANSITION_DEACTIVATE
 RESULTS = {
     "hands": HandPoseArray,
+    "grasps": GraspArray,
     "joint_goal": JointTrajectory,
     "wrist_goal": PoseStamped,
     "markers": MarkerArray,
@@ -167,19 +168,36 @@ def camera_info(stamp: int, shape: tuple[int, int] = (48, 64), focal: float | No
     return CameraInfo(header=conversions.header(stamp, "camera"), height=height, width=width, k=k)
 
 
+def cloud(points: np.ndarray, stamp: int, frame: str = "base_link", **changes: Any) -> PointCloud2:
+    """A cloud of points (N, 3), m, in single precision."""
+    fields = [PointField(name=n, offset=4 * i, datatype=PointField.FLOAT32, count=1) for i, n in enumerate("xyz")]
+    data = np.ascontiguousarray(points, np.float32).tobytes()
+    own = {"fields": fields, "height": 1, "width": len(points), "point_step": 12, "row_step": 12 * len(points)}
+    return PointCloud2(header=conversions.header(stamp, frame), **(own | {"data": data} | changes))
+
+
+def bottle(centre: tuple[float, float, float] = (0.4, 0.1, 0.2), height: float = 0.16) -> np.ndarray:
+    """Points (N, 3), m, on an upright cylinder 6 cm thick."""
+    turn, z = np.meshgrid(np.linspace(0.0, 2.0 * np.pi, 40, endpoint=False), np.linspace(0.0, height, 30))
+    points = np.stack([0.03 * np.cos(turn), 0.03 * np.sin(turn), z - 0.5 * height], -1).reshape(-1, 3)
+    return points + centre
+
+
 class NodeProcess:
     """One of the package's executables in its own process."""
 
-    def __init__(self, executable: str, log: Path, parameters: dict[str, Any], *remaps: str) -> None:
+    def __init__(
+        self, executable: str, log: Path, parameters: dict[str, Any], *remaps: str, **environment: str
+    ) -> None:
         arguments = [f"{name}:={value}" for name, value in parameters.items()]
         options = [o for a in arguments for o in ("-p", a)] + [o for r in remaps for o in ("-r", r)]
         self.log = log
         with log.open("w") as out:
             command = [str(EXECUTABLES / executable), "--ros-args", *options]
             # How many heaps glibc opens, and so keeps, is luck on a busy machine; a leak shows with few as well.
-            environment = os.environ | {"MALLOC_ARENA_MAX": "2"}
+            own = os.environ | {"MALLOC_ARENA_MAX": "2"} | environment
             self.process = subprocess.Popen(
-                command, stdout=out, stderr=subprocess.STDOUT, start_new_session=True, env=environment
+                command, stdout=out, stderr=subprocess.STDOUT, start_new_session=True, env=own
             )
 
     def __enter__(self) -> NodeProcess:
