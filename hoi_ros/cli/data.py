@@ -98,6 +98,51 @@ def retest(
     finish(shares, as_json, f"{shares['grasps']} grasps", *lines)
 
 
+@data.command()
+def label(
+    meshes: Annotated[
+        Path,
+        typer.Argument(
+            exists=True, file_okay=False, help="Folder of meshes; hands in NAME.grasps.npz beside NAME.obj."
+        ),
+    ],
+    dataset: Annotated[
+        Path, typer.Option("--data", exists=True, file_okay=False, help="A whole dataset of the engine.")
+    ],
+    out: Out,
+    categories: Annotated[
+        Path | None,
+        typer.Option(
+            exists=True,
+            help='JSON: {"NAME": "mug"}, or {"NAME": {"category": "kettle", "uses": [["Twist", "lid"]]}}. '
+            "Meshes of no known category are asked for every use there is.",
+        ),
+    ] = None,
+    rounds: Annotated[int, typer.Option(min=1, help="Of labelling, with a training between them.")] = 1,
+    steps: Annotated[int, typer.Option(min=1, help="Of a training between two rounds.")] = 500,
+    precision: Annotated[
+        float, typer.Option(min=0.0, max=1.0, help="Share of right labels that the filter must surely reach.")
+    ] = 0.9,
+    weights: Annotated[Path | None, typer.Option(exists=True, help="Affordance Generator; without: shipped.")] = None,
+    classifier: Annotated[Path | None, typer.Option(exists=True, help="Semantic Classifier; without: shipped.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same labels on the same machine.")] = 0,
+    as_json: Json = False,
+) -> None:
+    """Label meshes with the trained networks; --out holds the engine's dataset and the meshes that got a label.
+
+    Look at the sheets in OUT/checks, write accept or reject into the checks.csv beside them, and run it again.
+    """
+    import json
+
+    from hoi_ros.dataset.reader import Dataset
+    from hoi_ros.methods.affordgrasp.self_training import Job, self_train
+
+    job = Job(rounds, steps, precision, seed)
+    summary = self_train(Dataset(dataset), meshes, categories, out, job, weights, classifier, progress)
+    (out / "summary.json").write_text(json.dumps(summary, indent=1, allow_nan=False) + "\n")
+    finish(summary | {"out": str(out)}, as_json, *_label_lines(summary), f"files: {out}/")
+
+
 @contextmanager
 def _watching() -> Iterator[Watcher]:
     """A progress bar of units with the rate of accepted grasps and the time left."""
@@ -140,6 +185,17 @@ def _build_lines(manifest: dict[str, Any]) -> list[str]:
             f"{tally['cpu_s']:>10.0f}{1e3 * tally['cpu_s'] / entered:>10.1f}"
         )
     return [*lines, f"limits: {limiting(manifest)}", f"content hash: {manifest['content_hash']}"]
+
+
+def _label_lines(summary: dict[str, Any]) -> list[str]:
+    lines = [f"{name}: not usable: {why}" for name, why in summary["unusable"].items()]
+    for number, figures in enumerate(summary["rounds"], 1):
+        for way, bound in figures["filter"].items():
+            values = ", ".join(f"{name} {value:.3g}" for name, value in bound.items() if value is not None)
+            lines.append(f"round {number}, {way}: {values if bound['least'] else 'nothing passes; ' + values}")
+        counts = ", ".join(f"{figures[name]} {name}" for name in ("meshes", "labels", "grasps"))
+        lines.append(f"round {number}: {counts}")
+    return [*lines, "checked: " + ", ".join(f"{count} {verdict}ed" for verdict, count in summary["checked"].items())]
 
 
 def _inspect_lines(summary: dict[str, Any]) -> list[str]:

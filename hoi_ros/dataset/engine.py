@@ -113,7 +113,8 @@ def plan(job: Job) -> tuple[list[Unit], Conditions]:
     else:
         categories = ()
         units = [
-            Unit(path.stem, "object", index, str(path), _labels(path)) for index, path in enumerate(_meshes(job.meshes))
+            Unit(path.stem, "object", index, str(path), _labels(path))
+            for index, path in enumerate(mesh_files(job.meshes))
         ]
         meshes = {
             unit.name: digest(b"".join(Path(path).read_bytes() for path in (unit.mesh, unit.labels) if path))
@@ -132,7 +133,8 @@ def _categories(asked: Sequence[str]) -> tuple[str, ...]:
     return tuple(sorted(asked or FAMILIES))
 
 
-def _meshes(folder: Path) -> list[Path]:
+def mesh_files(folder: Path) -> list[Path]:
+    """The meshes of a folder, by name. Raises Refused(FILE) where there is none, or two have one name."""
     found = sorted(path for path in folder.glob("*") if path.suffix.lower() in MESH_SUFFIXES)
     if not found:
         raise Refused(Reason.FILE, f"{folder} holds no mesh ({', '.join(MESH_SUFFIXES)})")

@@ -77,9 +77,9 @@ def make(order: Order) -> Made:
     head = {"object": obj.name, "category": obj.category, "split": split}
     rows: dict[str, list[dict[str, Any]]] = {}
     with stages.stage("words", len(grasps)) as tally:
-        rows["objects"] = [object_row(obj, split, person) | _refusing_words(obj, streams[2])]
+        rows["objects"] = [object_row(obj, split, person) | refusing_words(obj, streams[2])]
         rows["grasps"] = [
-            head | {"number": number} | grasp | _words(obj, grasp, streams[2]) for number, grasp in enumerate(grasps)
+            head | {"number": number} | grasp | words(obj, grasp, streams[2]) for number, grasp in enumerate(grasps)
         ]
         tally.left += len(grasps)
     if order.pictures:
@@ -158,7 +158,7 @@ def _grasps(
     return rows
 
 
-def _refusing_words(obj: ObjectModel, rng: np.random.Generator) -> dict[str, list[str]]:
+def refusing_words(obj: ObjectModel, rng: np.random.Generator) -> dict[str, list[str]]:
     """Columns of the sentences that ask for no hand at all."""
     columns = {}
     for name, kind in (("no_grasp", Affordance.NO_GRASP), ("null", Affordance.NULL)):
@@ -168,7 +168,7 @@ def _refusing_words(obj: ObjectModel, rng: np.random.Generator) -> dict[str, lis
     return columns
 
 
-def _words(obj: ObjectModel, grasp: dict[str, Any], rng: np.random.Generator) -> dict[str, Any]:
+def words(obj: ObjectModel, grasp: dict[str, Any], rng: np.random.Generator) -> dict[str, Any]:
     """Columns of a grasp's sentences."""
     use = obj.uses[grasp["use"]]
     orient, pose = np.split(grasp["pose"], [3])
