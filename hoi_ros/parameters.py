@@ -47,7 +47,7 @@ class Parameters:
     camera_info_timeout: float = _p(
         2.0, "Pictures are refused by name of the topic after this, s.", least=0.1, most=60.0
     )
-    grasp_count: int = _p(16, "Grasps for a sentence, at most.", least=1, most=MOST_GRASPS)
+    grasp_count: int = _p(8, "Grasps for a sentence, at most.", least=1, most=MOST_GRASPS)
     segment_scene: bool = _p(False, "object_cloud is a table scene: its objects are found first.")
     up: str = _p("", "Up in the frame of object_cloud, three numbers 'x y z'; empty: z, or as gravity_frame says.")
     gravity_frame: str = _p("", "Frame whose z points up, base_link say: tf2 turns clouds to it.")

@@ -1,8 +1,8 @@
 """The one composition of the stages, free of ROS: nodes, command line and replay all run this.
 
 A picture becomes hands (`Pipeline.estimate`), hands become a joint goal (`Pipeline.retarget`), `Pipeline.step` does
-both. A cloud and a sentence become grasps (`Pipeline.synthesize`), grasps become goals (`Pipeline.grasp_goals`). What
-comes out is finite and inside the robot's limits, or it does not come out.
+both. A cloud and a sentence become grasps (`Pipeline.synthesize`), and those what the robot hand does for each
+(`Pipeline.plan`). What comes out is finite and inside the robot's limits, or it does not come out.
 """
 
 from __future__ import annotations
@@ -24,9 +24,10 @@ from hoi_ros.language.request import LONGEST
 from hoi_ros.parameters import MOST_GRASPS, Parameters, direction
 from hoi_ros.refusals import Reason, Refused
 from hoi_ros.stages import Estimator, Retargeter, Synthesizer
-from hoi_ros.types import Array, CameraFrame, Grasp, HandPose, Intrinsics, JointGoal, ObjectCloud, Side
+from hoi_ros.types import Array, CameraFrame, Grasp, GraspGoals, HandPose, Intrinsics, JointGoal, ObjectCloud, Side
 
 if TYPE_CHECKING:
+    from hoi_ros.retargeting.postures import Planner
     from hoi_ros.scene.upright import Upright
 
 T = TypeVar("T")
@@ -34,6 +35,7 @@ Tell = Callable[[str, float, int], None]  # step, progress 0..1, grasps so far; 
 
 STAGES = ("estimator", "retargeter")
 LIMIT_TOLERANCE = 1e-6  # rad, rounding of a goal that lies on its limit
+PLANNED_AT_ONCE = 16  # grasps: as long as a client waits for its goal to be cancelled
 DUMMY_CAMERA = Intrinsics(600.0, 600.0, 320.0, 240.0)
 
 
@@ -47,6 +49,14 @@ class Result:
     timings: dict[str, float] = field(default_factory=dict)  # stage -> s
 
 
+@dataclass(frozen=True)
+class Synthesis:
+    """What one sentence gave."""
+
+    grasps: list[Grasp]  # best first, by the robot's side, in the frame of the cloud that was given
+    upright: Upright  # the object that they grasp
+
+
 class Pipeline:
     """The built stages with what has to be remembered between pictures."""
 
@@ -56,20 +66,27 @@ class Pipeline:
         estimator: Estimator | None = None,
         retargeter: Retargeter | None = None,
         synthesizer: Synthesizer | None = None,
+        planner: Planner | None = None,
     ) -> None:
         self.parameters = parameters
         self.estimator = estimator
         self.retargeter = retargeter
         self.synthesizer = synthesizer
+        self.planner = planner
         self._track: int | None = None  # of the hand the robot follows
 
     @classmethod
     def build(cls, parameters: Parameters, kinds: Sequence[str] = STAGES) -> Pipeline:
-        """Build the stages of ``kinds`` by the names in ``parameters``.
+        """Build the stages of ``kinds`` by the names in ``parameters``, with a synthesizer the planner of its grasps.
 
         Raises Refused(PARAMETER, HAND_MODEL, FILE, FOREIGN_CLASS, ROBOT_DESCRIPTION) as the stages do.
         """
         built = {kind: stages.build(kind, getattr(parameters, kind), parameters) for kind in kinds}
+        if "synthesizer" in kinds:
+            from hoi_ros.retargeting.postures import Planner  # MuJoCo, which pictures do without
+
+            contact = replace(parameters, retargeter="contact")
+            built["planner"] = Planner(stages.build("retargeter", "contact", contact).hand)
         # Matrices of 40 by 40 gain nothing from threads, whose idle spinning takes 20 ms of processor time a picture.
         threadpool_limits(1, user_api="blas")
         return cls(parameters, **built)
@@ -114,8 +131,8 @@ class Pipeline:
         seed: int = 0,
         up: Array | None = None,
         tell: Tell = lambda *_: None,
-    ) -> list[Grasp]:
-        """At most ``count`` grasps for a sentence, best first, by the robot's side, in the frame of ``cloud``.
+    ) -> Synthesis:
+        """At most ``count`` grasps for a sentence, in the frame of ``cloud``.
 
         ``up`` (3,) points away from the ground in that frame; None: only the table of a scene tells. Of the objects of
         a scene that one is grasped whose best grasp scores highest. Raises Refused(INSTRUCTION, PARAMETER) for what
@@ -126,31 +143,44 @@ class Pipeline:
         _check_request(instruction, count)
         tell("finding the object", 0.0, 0)
         objects = self._objects(cloud, up)
-        best: list[Grasp] = []
+        found: list[Synthesis] = []
         refusals: list[Refused] = []
         for number, each in enumerate(objects):
-            tell("synthesis", 0.1 + 0.8 * number / len(objects), len(best))
+            tell("synthesis", 0.5 * number / len(objects), max((len(f.grasps) for f in found), default=0))
             try:
-                found = self._synthesize(each, instruction, count, seed)
+                grasps = self._synthesize(each, instruction, count, seed)
             except Refused as refused:
                 refusals.append(refused)
                 continue
-            best = max(best, found, key=lambda grasps: grasps[0].score if grasps else -1.0)
-        if not best:
+            if grasps:
+                found.append(Synthesis(grasps, each))
+        if not found:
             raise refusals[0] if refusals else Refused(Reason.NO_GRASP, f"no grasp was found for '{instruction}'")
-        grasps = [_stamped(grasp, cloud) for grasp in best]
-        for grasp in grasps:
+        best = max(found, key=lambda synthesis: synthesis.grasps[0].score)
+        for grasp in best.grasps:
             ensure_finite(grasp)
-        return grasps
+        return best
 
-    def grasp_goals(self, grasps: Sequence[Grasp]) -> list[JointGoal]:
-        """Goal of each grasp; they are unrelated. Raises Refused as the retargeter does, NOT_FINITE and LIMIT."""
-        assert self.retargeter is not None, "built without a retargeter"
-        goals = self.retargeter.retarget_batch(np.array([grasp.hand.keypoints for grasp in grasps]))
-        found = [goals.joint_goal(row, grasp.hand) for row, grasp in enumerate(grasps)]
-        for goal in found:
-            ensure_safe(goal, self.retargeter.limits)
-        return found
+    def plan(self, synthesis: Synthesis, tell: Tell = lambda *_: None) -> list[GraspGoals]:
+        """What the robot hand does for each grasp, in the same frame. Raises Refused(KEYPOINTS, NOT_FINITE, LIMIT)."""
+        from hoi_ros.retargeting.plan_goals import grasp_goals
+        from hoi_ros.scene.clouds import Cloud, prepare
+
+        assert self.planner is not None, "built without a synthesizer"
+        grasps, upright = synthesis.grasps, synthesis.upright
+        camera = np.zeros(3) if _optical(upright.cloud.frame_id) else None  # where the surface is looked at from
+        surface = prepare(Cloud(upright.cloud.points, upright.cloud.normals), viewpoint=camera)
+        keypoints = np.array([grasp.hand.keypoints for grasp in grasps]) @ upright.turn.T
+        goals: list[GraspGoals] = []
+        for start in range(0, len(grasps), PLANNED_AT_ONCE):
+            tell("planning", 0.5 + 0.5 * start / len(grasps), len(grasps))
+            rows = slice(start, start + PLANNED_AT_ONCE)
+            plan = self.planner.plan(keypoints[rows], surface, upright.table)
+            goals += grasp_goals(plan, upright.turn.T, [grasp.hand for grasp in grasps[rows]])
+        for each in goals:
+            for goal in (each.pre_grasp, each.grasp, each.squeeze):
+                ensure_safe(goal, self.planner.hand.limits)
+        return goals
 
     def warm_up(self) -> None:
         """Run every stage once, so that the first input is as quick as the next. Leaves no trace."""
@@ -180,7 +210,7 @@ class Pipeline:
 
     def close(self) -> None:
         """Free the stages' models."""
-        self.estimator = self.retargeter = self.synthesizer = None
+        self.estimator = self.retargeter = self.synthesizer = self.planner = None
 
     def _objects(self, cloud: ObjectCloud, up: Array | None) -> list[Upright]:
         from hoi_ros.scene.upright import on_table, upright  # open3d, which pictures do without
@@ -204,10 +234,11 @@ class Pipeline:
             normals = None if cloud.normals is None else mirror_points(cloud.normals)
             cloud = replace(cloud, points=mirror_points(cloud.points), normals=normals)
         grasps = self.synthesizer.synthesize(cloud, instruction, count, seed)
-        back = upright.turn.T
-        return [
-            replace(grasp, hand=turned_hand(mirror_hand(grasp.hand) if left else grasp.hand, back)) for grasp in grasps
-        ]
+        found = []
+        for grasp in grasps:
+            hand = turned_hand(mirror_hand(grasp.hand) if left else grasp.hand, upright.turn.T)
+            found.append(replace(grasp, hand=replace(hand, stamp_ns=cloud.stamp_ns, frame_id=cloud.frame_id)))
+        return found
 
     def _choose(self, hands: Sequence[HandPose]) -> HandPose:
         if not hands:
@@ -233,7 +264,7 @@ def stated_up(parameters: Parameters, frame_id: str) -> Array | None:
     """Up (3,) in a frame, as the parameters have it, else z; None for an optical one (REP 103), which does not say."""
     if parameters.up:
         return np.array(direction(parameters.up))
-    return None if "optical" in frame_id else np.array([0.0, 0.0, 1.0])
+    return None if _optical(frame_id) else np.array([0.0, 0.0, 1.0])
 
 
 def flat_hand(side: Side) -> HandPose:
@@ -265,6 +296,10 @@ def ensure_safe(goal: JointGoal, limits: dict[str, tuple[float, float]]) -> None
             raise Refused(Reason.LIMIT, f"{name} would be {position:.6g} rad, outside {low:g} to {high:g}")
 
 
+def _optical(frame_id: str) -> bool:
+    return "optical" in frame_id
+
+
 def _check_request(instruction: str, count: int) -> None:
     if not instruction.strip():
         raise Refused(Reason.INSTRUCTION, "the instruction is empty")
@@ -274,10 +309,6 @@ def _check_request(instruction: str, count: int) -> None:
         )
     if not 1 <= count <= MOST_GRASPS:
         raise Refused(Reason.PARAMETER, f"count is {count}; it must be between 1 and {MOST_GRASPS}")
-
-
-def _stamped(grasp: Grasp, cloud: ObjectCloud) -> Grasp:
-    return replace(grasp, hand=replace(grasp.hand, stamp_ns=cloud.stamp_ns, frame_id=cloud.frame_id))
 
 
 def _bottle() -> ObjectCloud:

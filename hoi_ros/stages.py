@@ -11,11 +11,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol
 
 from hoi_ros.refusals import Reason, Refused
-from hoi_ros.types import Array, CameraFrame, Grasp, HandPose, JointGoal, ObjectCloud
+from hoi_ros.types import CameraFrame, Grasp, HandPose, JointGoal, ObjectCloud
 
 if TYPE_CHECKING:
     from hoi_ros.parameters import Parameters
-    from hoi_ros.retargeting.goals import Goals
 
 
 class Estimator(Protocol):
@@ -61,10 +60,6 @@ class Retargeter(Protocol):
 
     def retarget(self, hand: HandPose) -> JointGoal:
         """Goal for one hand, warm-started from the last. Raises Refused for keypoints that are not a hand."""
-        ...
-
-    def retarget_batch(self, keypoints: Array) -> Goals:
-        """Goals for unrelated hands of the robot's side, keypoints (N, 21, 3), m. Raises Refused(KEYPOINTS)."""
         ...
 
     def reset(self) -> None:

@@ -108,6 +108,15 @@ class JointGoal:
 
 
 @dataclass(frozen=True)
+class GraspGoals:
+    """What a robot hand does for one grasp: it stands opened before the object, closes around it, squeezes."""
+
+    pre_grasp: JointGoal
+    grasp: JointGoal
+    squeeze: JointGoal  # its motors aim inside the object
+
+
+@dataclass(frozen=True)
 class ObjectCloud:
     """Points of one object, m."""
 

@@ -24,7 +24,7 @@ from visualization_msgs.msg import Marker, MarkerArray
 
 from hoi_ros import msg as hoi
 from hoi_ros.refusals import Reason, Refused
-from hoi_ros.types import Array, Grasp, HandPose, Intrinsics, JointGoal, ObjectCloud, Side
+from hoi_ros.types import Array, Grasp, GraspGoals, HandPose, Intrinsics, JointGoal, ObjectCloud, Side
 
 CHANNELS = {"rgb8": 3, "bgr8": 3, "mono8": 1, "rgba8": 4, "bgra8": 4}
 TO_RGB = {
@@ -261,20 +261,23 @@ def wrist_goal(goal: JointGoal) -> PoseStamped:
 
 
 def grasp_array(
-    grasps: Sequence[Grasp], goals: Sequence[JointGoal], head: Header, instruction: str, hand_model: str
+    grasps: Sequence[Grasp], goals: Sequence[GraspGoals], head: Header, instruction: str, hand_model: str
 ) -> hoi.GraspArray:
-    """Message of grasps with the goal of the robot hand for each."""
+    """Message of grasps with what the robot hand does for each."""
     pairs = zip(grasps, goals, strict=True)
     messages = [_grasp_message(grasp, goal, head, hand_model) for grasp, goal in pairs]
     return hoi.GraspArray(header=head, instruction=instruction, grasps=messages)
 
 
-def _grasp_message(grasp: Grasp, goal: JointGoal, head: Header, hand_model: str) -> hoi.Grasp:
+def _grasp_message(grasp: Grasp, goals: GraspGoals, head: Header, hand_model: str) -> hoi.Grasp:
     return hoi.Grasp(
         hand=hand_pose_message(grasp.hand, head, hand_model),
-        wrist=pose(goal.wrist_pose),
-        joint_names=list(goal.names),
-        grasp_posture=np.asarray(goal.positions, np.float64),
+        pre_wrist=pose(goals.pre_grasp.wrist_pose),
+        wrist=pose(goals.grasp.wrist_pose),
+        joint_names=list(goals.grasp.names),
+        pre_grasp_posture=np.asarray(goals.pre_grasp.positions, np.float64),
+        grasp_posture=np.asarray(goals.grasp.positions, np.float64),
+        squeeze_posture=np.asarray(goals.squeeze.positions, np.float64),
         affordance=str(grasp.affordance),
         part=grasp.part,
         score=float(grasp.score),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from geometry_msgs.msg import PoseStamped
@@ -79,10 +79,6 @@ class GraspSynthesis(StageNode):
         self._results: dict[bytes, SynthesizeGrasp.Result] = {}
 
     # --- lifecycle ----------------------------------------------------------------------------------------------
-
-    def build(self) -> Pipeline:
-        """The synthesizer, and the retargeter for grasps."""
-        return Pipeline.build(replace(self.parameters, retargeter="contact"), (self.stage, "retargeter"))
 
     def open_outputs(self) -> None:
         """Publishers, the action, and the hand model that meshes are made of."""
@@ -182,19 +178,18 @@ class GraspSynthesis(StageNode):
             self._ensure_wanted(request)
             self._feed_back(request, step, progress, found)
 
-        grasps = pipeline.synthesize(cloud, request.instruction, request.count, request.seed, up, tell)
-        tell("retargeting", 0.9, len(grasps))
-        goals = pipeline.grasp_goals(grasps)
+        synthesis = pipeline.synthesize(cloud, request.instruction, request.count, request.seed, up, tell)
+        grasps, goals = synthesis.grasps, pipeline.plan(synthesis, tell)
         self._ensure_wanted(request)
         head = message.header
         request.grasps = conversions.grasp_array(grasps, goals, head, request.instruction, self._model_id)
         if request.goal is None:
-            for joint, times in goals[0].clamped.items():
+            best, now = goals[0].grasp, self.get_clock().now().nanoseconds
+            for joint, times in best.clamped.items():
                 self.statistics.count(f"clamped: {joint}", times)
-            now = self.get_clock().now().nanoseconds
             self._grasps.publish(request.grasps)
-            self._joint_goal.publish(conversions.joint_trajectory(goals[0], now, self.parameters.goal_duration))
-            self._wrist_goal.publish(conversions.wrist_goal(goals[0]))
+            self._joint_goal.publish(conversions.joint_trajectory(best, now, self.parameters.goal_duration))
+            self._wrist_goal.publish(conversions.wrist_goal(best))
         if self._markers.get_subscription_count() > 0:
             self._markers.publish(
                 conversions.grasp_markers(grasps, [self._vertices(g) for g in grasps], self._model.faces, head)

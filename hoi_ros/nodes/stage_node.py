@@ -88,10 +88,6 @@ class StageNode(LifecycleNode):
 
     # --- what a stage adds --------------------------------------------------------------------------------------
 
-    def build(self) -> Pipeline:
-        """The stage of ``parameters``. Raises Refused."""
-        return Pipeline.build(self.parameters, (self.stage,))
-
     def open_outputs(self) -> None:
         """Create publishers with `publisher`, and load what publishing needs. Raises Refused."""
         raise NotImplementedError
@@ -227,7 +223,7 @@ class StageNode(LifecycleNode):
     def _configure(self) -> None:
         try:
             self.parameters = self.declared.read()
-            self.pipeline = self.build()
+            self.pipeline = Pipeline.build(self.parameters, (self.stage,))
             self.pipeline.warm_up()
             self.open_outputs()
         except Exception:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -19,10 +19,14 @@ ABOVE = 10.0  # m over the scene that it is looked at from, where up is known
 
 @dataclass(frozen=True)
 class Upright:
-    """One object with z up, and how to get back: ``turn`` (3, 3) takes the given frame to the cloud's."""
+    """One object with z up, and how to get back: ``turn`` (3, 3) takes the given frame to the cloud's.
+
+    ``table`` is the height z, m, that it stands on: that of the table, or of its lowest point where none is known.
+    """
 
     cloud: ObjectCloud
     turn: Array
+    table: float
 
 
 def upright(cloud: ObjectCloud, up: ArrayLike) -> Upright:
@@ -41,7 +45,8 @@ def upright(cloud: ObjectCloud, up: ArrayLike) -> Upright:
         )
     turn = _to_z(np.asarray(up, float))
     normals = None if cloud.normals is None else cloud.normals @ turn.T
-    return Upright(ObjectCloud(points @ turn.T, normals, cloud.stamp_ns, cloud.frame_id), turn)
+    turned = points @ turn.T
+    return Upright(ObjectCloud(turned, normals, cloud.stamp_ns, cloud.frame_id), turn, float(turned[:, 2].min()))
 
 
 def on_table(cloud: ObjectCloud, up: ArrayLike | None) -> list[Upright]:
@@ -58,13 +63,13 @@ def on_table(cloud: ObjectCloud, up: ArrayLike | None) -> list[Upright]:
         angle = np.degrees(np.arccos(normal @ up / np.linalg.norm(up)))
         raise Refused(Reason.CLOUD, f"there is no table: the largest plane is {angle:.0f} degrees steep")
     objects = [
-        ObjectCloud(points[chosen], None if cloud.normals is None else cloud.normals[chosen])
+        replace(cloud, points=points[chosen], normals=None if cloud.normals is None else cloud.normals[chosen])
         for chosen in scene.objects
         if np.ptp(points[chosen], axis=0).max() <= EXTENT[1]
     ]
     if not objects:
         raise Refused(Reason.CLOUD, f"all {len(scene.objects)} objects on the table are larger than {EXTENT[1]:g} m")
-    return [upright(each, normal) for each in objects]
+    return [replace(upright(each, normal), table=-float(scene.plane[3])) for each in objects]
 
 
 def _checked(points: Array) -> Array:
