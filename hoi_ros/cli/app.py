@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from hoi_ros.cli import benchmark, data, demo, estimate, play, retarget, simulate, train, view
+from hoi_ros.cli import benchmark, data, demo, estimate, grasp, play, retarget, simulate, train, view
 
 app = typer.Typer(
     name="hoi",
@@ -15,6 +15,7 @@ app = typer.Typer(
 )
 for command in (demo.demo, play.play, estimate.estimate, retarget.retarget, view.view, benchmark.benchmark):
     app.command()(command)
+app.command()(grasp.grasp)
 app.command()(simulate.simulate)
 app.command()(train.train)
 app.command()(train.score)

@@ -49,7 +49,7 @@ def upright(cloud: ObjectCloud, up: ArrayLike) -> Upright:
     return Upright(ObjectCloud(turned, normals, cloud.stamp_ns, cloud.frame_id), turn, float(turned[:, 2].min()))
 
 
-def on_table(cloud: ObjectCloud, up: ArrayLike | None) -> list[Upright]:
+def on_table(cloud: ObjectCloud, up: Array | None) -> list[Upright]:
     """Every object on the table of a scene, largest first, with the table's normal up.
 
     Where ``up`` (3,) is None the scene is in the frame of a camera that looks at the table from above. Raises

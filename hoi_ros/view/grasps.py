@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +22,7 @@ _ELEVATION = np.radians(25.0)
 _OFF_SIDE = np.radians(20.0)  # so that no finger hides behind another exactly
 
 
-def sheet(obj: ObjectModel, hands: Array, faces: NDArray[np.int32], titles: Sequence[str]) -> Picture:
+def sheet(obj: ObjectModel | Mesh, hands: Array, faces: NDArray[np.int32], titles: Sequence[str]) -> Picture:
     """Hands (N, 778, 3), m, in the object's frame, each seen from two opposite sides under its title."""
     tiles = [
         pictures.titled(np.hstack([of_grasp(obj, hand, faces, side) for side in (1, -1)]), title)
@@ -30,15 +31,30 @@ def sheet(obj: ObjectModel, hands: Array, faces: NDArray[np.int32], titles: Sequ
     return pictures.grid(tiles, COLUMNS)
 
 
-def of_grasp(obj: ObjectModel, hand: Array, faces: NDArray[np.int32], side: int = 1) -> Picture:
+def of_grasp(obj: ObjectModel | Mesh, hand: Array, faces: NDArray[np.int32], side: int = 1) -> Picture:
     """One hand (778, 3) on the object, z up, seen across the line from hand to object; ``side`` -1: from behind."""
     view = _view(hand.mean(axis=0) - obj.vertices.mean(axis=0), side)
-    corners = obj.vertices[obj.faces].reshape(-1, 3) @ view.T  # parts have colours of their own: no shared corners
-    colours = np.repeat(PART_COLOURS[obj.face_parts % len(PART_COLOURS)], 3, axis=0)
-    skin = hand @ view.T
+    thing = _in_parts(obj) if isinstance(obj, ObjectModel) else obj
+    corners, skin = thing.vertices @ view.T, hand @ view.T
     camera, shift = framing(np.concatenate([corners, skin]), TILE)
-    thing = Mesh(corners + shift, np.arange(len(corners), dtype=np.int32).reshape(-1, 3), colours)
-    return picture([thing, Mesh(skin + shift, faces, pictures.SKIN["right"])], camera, pictures.paper(TILE))
+    meshes = [replace(thing, vertices=corners + shift), Mesh(skin + shift, faces, pictures.SKIN["right"])]
+    return picture(meshes, camera, pictures.paper(TILE))
+
+
+def of_points(points: Array, size: float = 0.0015) -> Mesh:
+    """Points (N, 3), m, as one surface of octahedra that reach ``size`` m from their middle."""
+    corners = np.concatenate([np.eye(3), -np.eye(3)])
+    sides = [(x, y, z) if x < 3 else (x, z, y) for x in (0, 3) for y, z in ((1, 2), (2, 4), (4, 5), (5, 1))]
+    vertices = (points[:, None] + size * corners).reshape(-1, 3)
+    faces = (6 * np.arange(len(points))[:, None, None] + np.array(sides)).reshape(-1, 3)
+    return Mesh(vertices, faces.astype(np.int32), PART_COLOURS[0])
+
+
+def _in_parts(obj: ObjectModel) -> Mesh:
+    """The object with a colour for each part, so no corner is shared."""
+    corners = obj.vertices[obj.faces].reshape(-1, 3)
+    colours = np.repeat(PART_COLOURS[obj.face_parts % len(PART_COLOURS)], 3, axis=0)
+    return Mesh(corners, np.arange(len(corners), dtype=np.int32).reshape(-1, 3), colours)
 
 
 def _view(towards_hand: Array, side: int) -> Array:
