@@ -8,20 +8,20 @@ import torch
 from torch import Tensor
 
 from hoi_ros.hand import load_hand_model
-from hoi_ros.methods.affordgrasp.autoencoder import Hands, surface
+from hoi_ros.methods.affordgrasp.hand_surface import Hands, Skin
 from hoi_ros.methods.affordgrasp.losses import Weights, adjustment_losses, nearness, vertex_normals
 from hoi_ros.scene.distances import SignedDistance
 
 MODEL = load_hand_model()
 FACES = torch.from_numpy(MODEL.closed_faces.astype(np.int64))
-LAYER = MODEL.smplx()
+SKIN = Skin(MODEL.smplx(), torch.arange(778))
 PADS = torch.arange(0, 778, 7)
 
 
 def hand(shift: float = 0.0) -> tuple[Hands, Tensor]:
     """A flat hand, moved along its palm's normal."""
     hands = Hands(torch.eye(3)[None], torch.zeros(1, 45), torch.zeros(1, 10), torch.tensor([[0.0, shift, 0.0]]))
-    return hands, surface(LAYER, hands)
+    return hands, SKIN.surface(hands)
 
 
 def table(gap: float) -> Tensor:
@@ -64,7 +64,7 @@ def test_a_hand_pushed_into_the_object_pays_and_is_led_out() -> None:
     points = table(0.001)
     transl = torch.tensor([[0.0, -0.006, 0.0]], requires_grad=True)
     hands = Hands(true.orient, true.pose, true.betas, transl)
-    terms = adjustment_losses(hands, true, surface(LAYER, hands), true_vertices, points, FACES, PADS, Weights())
+    terms = adjustment_losses(hands, true, SKIN.surface(hands), true_vertices, points, FACES, PADS, Weights())
     assert float(terms["penetration"]) > 0.0
     (gradient,) = torch.autograd.grad(terms["penetration"], transl)
     assert gradient[0, 1] < 0.0  # down the gradient is up, away from the table

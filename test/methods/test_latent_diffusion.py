@@ -18,8 +18,7 @@ def asked(count: int = 3) -> Asked:
     mask = torch.ones(count, 6, dtype=torch.bool)
     mask[0, 4:] = False
     return Asked(
-        0.4 * torch.randn(count, 256, 3),
-        torch.full((count,), 0.1),
+        0.04 * torch.randn(count, 256, 3),
         torch.rand(count, 256),
         Text(torch.randn(count, 6, 384), mask),
     )
@@ -71,7 +70,7 @@ def test_steps_that_would_leave_noise_are_refused(model: LatentDiffusion, steps:
 
 def test_requests_that_are_left_out_do_not_matter(model: LatentDiffusion) -> None:
     one, two = asked(), asked()
-    two = Asked(two.points.flip(1), 2.0 * two.radius, 1.0 - two.affordance, two.text)
+    two = Asked(two.points.flip(1), 1.0 - two.affordance, two.text)
     dropped = torch.tensor([True, True, False])
     with torch.no_grad():
         fused = [model.conditions(request, dropped).fused for request in (one, two)]
@@ -83,7 +82,7 @@ def test_without_affordances_they_are_not_looked_at() -> None:
     torch.manual_seed(0)
     model = LatentDiffusion(16, features=32, width=16, affordances=False).eval()
     one = asked()
-    two = Asked(one.points, one.radius, 1.0 - one.affordance, one.text)
+    two = Asked(one.points, 1.0 - one.affordance, one.text)
     with torch.no_grad():
         assert torch.equal(model.conditions(one).fused, model.conditions(two).fused)
 
@@ -95,11 +94,11 @@ def test_a_guidance_of_one_is_no_guidance_and_more_goes_further(model: LatentDif
     assert not torch.allclose(plain, guided)
 
 
-def test_each_request_is_repeated_in_place() -> None:
-    request = asked()
-    again = request.repeat(2)
-    assert torch.equal(again.points[[0, 2, 4]], request.points) and torch.equal(again.points[1], request.points[0])
-    assert torch.equal(again.text.mask[1], request.text.mask[0])
+def test_each_request_is_repeated_in_place(model: LatentDiffusion) -> None:
+    features = model.conditions(asked())
+    again = features.repeat(2)
+    assert torch.equal(again.fused[[0, 2, 4]], features.fused) and torch.equal(again.fused[1], features.fused[0])
+    assert torch.equal(again.mask[1], features.mask[0])
 
 
 def test_the_adjustment_begins_by_changing_nothing_and_then_hears_words_and_sees_points(
@@ -115,7 +114,7 @@ def test_the_adjustment_begins_by_changing_nothing_and_then_hears_words_and_sees
         told = module(codes, features)
         spoken = Text(torch.randn(3, 6, 384), request.text.mask)
         for other in (
-            Asked(request.points, request.radius, request.affordance, spoken),
-            Asked(request.points.flip(2), request.radius, request.affordance, request.text),
+            Asked(request.points, request.affordance, spoken),
+            Asked(request.points.flip(2), request.affordance, request.text),
         ):
             assert not torch.allclose(module(codes, model.conditions(other)), told, atol=1e-3)

@@ -8,8 +8,9 @@ import torch
 
 from hoi_ros.dataset.objects import make_object
 from hoi_ros.hand import load_hand_model
-from hoi_ros.methods.affordgrasp.classifier_training import Draws, Grasps, hand_order, scaled, score
-from hoi_ros.methods.affordgrasp.semantic_classifier import CLASSES, HAND_POINTS, OBJECT_POINTS, SemanticClassifier
+from hoi_ros.methods.affordgrasp.classifier_training import Draws, Grasps, scaled, score
+from hoi_ros.methods.affordgrasp.hand_surface import SEEN, hand_order
+from hoi_ros.methods.affordgrasp.semantic_classifier import CLASSES, OBJECT_POINTS, SemanticClassifier
 from hoi_ros.scene.affordances import Affordance
 from hoi_ros.scene.clouds import farthest_points, sample_surface
 
@@ -52,7 +53,7 @@ def test_the_answer_does_not_depend_on_where_things_are(grasps: Grasps) -> None:
 
 def test_hands_that_keep_off_and_hands_anywhere_are_drawn(grasps: Grasps) -> None:
     hands, objects, radius, label = Draws(grasps, 200)(np.random.default_rng(0))
-    assert hands.shape == (200, HAND_POINTS, 3) and objects.shape == (200, OBJECT_POINTS, 3)
+    assert hands.shape == (200, SEEN, 3) and objects.shape == (200, OBJECT_POINTS, 3)
     assert objects.norm(dim=-1).max() <= 1.0 + 1e-5
     counts = torch.bincount(label, minlength=10)
     for kind in (Affordance.NO_GRASP, Affordance.NULL):

@@ -18,7 +18,7 @@ class DistributionAdjustment(Network):
     Words look at the object, the afforded points and the hand; the first residual keeps the words, the second the hand.
     """
 
-    def __init__(self, code: int = 64, features: int = 128, heads: int = 4) -> None:
+    def __init__(self, code: int = 64, features: int = 192, heads: int = 4) -> None:
         super().__init__()
         self.config: Mapping[str, Any] = {"code": code, "features": features, "heads": heads}
         self.hand = nn.Linear(code, features)

@@ -20,11 +20,12 @@ from torch.nn import functional
 
 from hoi_ros.dataset.presets import Split
 from hoi_ros.dataset.reader import Dataset, column
-from hoi_ros.hand import HandModel, Limits, load_hand_model
+from hoi_ros.hand import Limits, load_hand_model
 from hoi_ros.learning.trainer import Recipe
 from hoi_ros.learning.weights import load, load_shipped
+from hoi_ros.methods.affordgrasp.hand_surface import hand_order
 from hoi_ros.methods.affordgrasp.point_net import unit_ball
-from hoi_ros.methods.affordgrasp.semantic_classifier import CLASSES, HAND_POINTS, OBJECT_POINTS, SemanticClassifier
+from hoi_ros.methods.affordgrasp.semantic_classifier import CLASSES, OBJECT_POINTS, SemanticClassifier
 from hoi_ros.scene.affordances import Affordance
 from hoi_ros.scene.clouds import farthest_points, sample_surface
 from hoi_ros.types import Array
@@ -75,11 +76,6 @@ class Grasps:
             np.array(objects, dtype=np.float32),
             np.array(label),
         )
-
-
-def hand_order(model: HandModel) -> NDArray[np.intp]:
-    """The vertices (256,) of a hand that are looked at, farthest first on the flat hand."""
-    return farthest_points(model.v_template, HAND_POINTS)
 
 
 def _out_of_palm(keypoints: Array) -> Array:

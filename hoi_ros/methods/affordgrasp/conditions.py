@@ -8,8 +8,10 @@ import torch
 from torch import Tensor, nn
 
 from hoi_ros.language.encoder import Text
+from hoi_ros.methods.affordgrasp.hand_surface import UNIT
 from hoi_ros.methods.affordgrasp.point_net import PointNet
 
+AFFORDED = 256  # points that the affordance encoder sees
 _COUNTS, _NEIGHBOURS = (128, 32), 16
 
 
@@ -17,26 +19,17 @@ _COUNTS, _NEIGHBOURS = (128, 32), 16
 class Asked:
     """A batch of requests.
 
-    ``points`` (B, N, 3) in the unit ball, farthest first, ``radius`` (B,) m of that ball, ``affordance`` (B, N)
-    probabilities of the points, and the sentences.
+    ``points`` (B, N, 3), m, in the request's frame (``placing``), farthest first; ``affordance`` (B, N) probabilities
+    of the points; and the sentences.
     """
 
     points: Tensor
-    radius: Tensor
     affordance: Tensor
     text: Text
 
     def to(self, device: torch.device | str) -> Asked:
         """The same on another device."""
-        return Asked(self.points.to(device), self.radius.to(device), self.affordance.to(device), self.text.to(device))
-
-    def repeat(self, count: int) -> Asked:
-        """Each request ``count`` times, one after the other."""
-        text = Text(self.text.tokens.repeat_interleave(count, 0), self.text.mask.repeat_interleave(count, 0))
-        points, radius, affordance = (
-            values.repeat_interleave(count, 0) for values in (self.points, self.radius, self.affordance)
-        )
-        return Asked(points, radius, affordance, text)
+        return Asked(self.points.to(device), self.affordance.to(device), self.text.to(device))
 
 
 @dataclass(frozen=True)
@@ -50,26 +43,35 @@ class Features:
     affordance: Tensor
     fused: Tensor
 
+    def repeat(self, count: int) -> Features:
+        """Those of each request ``count`` times, one after the other."""
+        return Features(*(values.repeat_interleave(count, 0) for values in vars(self).values()))
+
 
 class Conditions(nn.Module):
-    """A text projection and two independent point encoders; ``affordances`` False leaves the second one blind."""
+    """A text projection and two independent point encoders, one of the object and one of what it affords.
+
+    ``affordances`` False leaves the second one blind: it sees points of the whole object.
+    """
 
     def __init__(self, text_width: int, width: int, affordances: bool = True) -> None:
         super().__init__()
         self.affordances = affordances
         self.words = nn.Sequential(nn.Linear(text_width, width), nn.LayerNorm(width))
-        self.object = PointNet(4, _COUNTS, (width // 2, width), _NEIGHBOURS)
-        self.affordance = PointNet(5, _COUNTS, (width // 2, width), _NEIGHBOURS)
+        self.object = PointNet(3, _COUNTS, (width // 2, width), _NEIGHBOURS)
+        self.affordance = PointNet(4, _COUNTS, (width // 2, width), _NEIGHBOURS)
         self.fuse = nn.Sequential(nn.Linear(3 * width, 2 * width), nn.GELU(), nn.Linear(2 * width, width))
         self.nothing = nn.Parameter(torch.zeros(width))  # stands for every condition where it is left out
 
     def forward(self, asked: Asked, dropped: Tensor | None = None) -> Features:
         """Features of requests; those ``dropped`` (B,) are replaced by nothing (classifier-free guidance)."""
-        size = asked.radius.log()[:, None, None].expand(-1, asked.points.shape[1], 1)
-        seen = torch.cat([asked.points, size], dim=-1)
-        chance = asked.affordance[..., None] if self.affordances else torch.zeros_like(size)
-        point = self.object(asked.points, seen)[-1].features.amax(1)
-        affordance = self.affordance(asked.points, torch.cat([seen, chance], dim=-1))[-1].features.amax(1)
+        points = UNIT * asked.points
+        chance = asked.affordance if self.affordances else torch.ones_like(asked.affordance)
+        first = (chance < 0.5).byte().argsort(dim=1, stable=True)[:, :AFFORDED]  # afforded ones, then the others
+        near = points.gather(1, first[..., None].expand(-1, -1, 3))
+        seen = torch.cat([near, chance.gather(1, first)[..., None]], dim=-1)
+        point = self.object(points, points)[-1].features.amax(1)
+        affordance = self.affordance(near, seen)[-1].features.amax(1)
         words = self.words(asked.text.tokens)
         real = asked.text.mask[..., None]
         text = (words * real).sum(1) / real.sum(1)

@@ -16,7 +16,6 @@ from hoi_ros.methods.affordgrasp.conditions import Asked, Conditions, Features
 from hoi_ros.refusals import Reason, Refused
 
 STEPS = 1000  # of the noise schedule, beta from 1e-4 to 0.02 in equal steps [FastGrasp]
-_CHANNELS = 4  # a code is a row of so many channels to the U-Net
 
 
 def schedule() -> DDIMScheduler:
@@ -32,51 +31,53 @@ def schedule() -> DDIMScheduler:
 
 
 class Block(nn.Module):
-    """Two convolutions, moved and scaled by what is asked and how noisy it is, past which the input goes too."""
+    """Two layers, moved and scaled by what is asked and how noisy it is, past which the input goes too."""
 
     def __init__(self, width_in: int, width: int, guide: int) -> None:
         super().__init__()
-        self.norms = nn.ModuleList([nn.GroupNorm(math.gcd(8, width_in), width_in), nn.GroupNorm(8, width)])
-        self.convolutions = nn.ModuleList(
-            [nn.Conv1d(width_in, width, 3, padding=1), nn.Conv1d(width, width, 3, padding=1)]
-        )
+        self.norms = nn.ModuleList([nn.LayerNorm(width_in), nn.LayerNorm(width)])
+        self.layers = nn.ModuleList([nn.Linear(width_in, width), nn.Linear(width, width)])
         self.guide = nn.Linear(guide, 2 * width)
-        self.past = nn.Conv1d(width_in, width, 1)
+        self.past = nn.Linear(width_in, width)
 
     def forward(self, values: Tensor, guide: Tensor) -> Tensor:
-        """(B, C, L) to (B, ``width``, L)."""
-        scale, shift = self.guide(guide)[..., None].chunk(2, dim=1)
-        inner = self.convolutions[0](functional.silu(self.norms[0](values)))
-        inner = self.convolutions[1](functional.silu(self.norms[1](inner) * (1.0 + scale) + shift))
-        return self.past(values) + inner
+        """(B, W) to (B, ``width``)."""
+        scale, shift = self.guide(guide).chunk(2, dim=1)
+        inner = self.layers[0](functional.silu(self.norms[0](values)))
+        inner = self.layers[1](functional.silu(self.norms[1](inner) * (1.0 + scale) + shift))
+        out: Tensor = self.past(values) + inner
+        return out
 
 
 class DenoisingUnet(nn.Module):
-    """The noise (B, C) in codes (B, C) at steps (B,), conditioned on features (B, W)."""
+    """The noise (B, C) in codes (B, C) at steps (B,), conditioned on features (B, W).
 
-    def __init__(self, width: int, features: int) -> None:
+    Its levels are layers, not convolutions: the numbers of a code have no neighbours.
+    """
+
+    def __init__(self, code: int, width: int, features: int) -> None:
         super().__init__()
-        widths = [width, 2 * width, 4 * width]
+        widths = [width, width // 2, width // 4]
         self.time = nn.Sequential(nn.Linear(features, features), nn.SiLU(), nn.Linear(features, features))
-        self.down = nn.ModuleList(Block(a, b, features) for a, b in zip([_CHANNELS, *widths], widths, strict=False))
+        self.before = nn.Linear(code, width)
+        self.down = nn.ModuleList(Block(a, b, features) for a, b in zip([width, *widths], widths, strict=False))
         self.middle = Block(widths[-1], widths[-1], features)
         self.up = nn.ModuleList(
-            Block(2 * a, b, features) for a, b in zip(widths[::-1], [*widths[-2::-1], width], strict=True)
+            Block(a + b, b, features) for a, b in zip([widths[-1], *widths[::-1]], widths[::-1], strict=False)
         )
-        self.out = nn.Conv1d(width, _CHANNELS, 1)
+        self.after = nn.Linear(width, code)
 
     def forward(self, codes: Tensor, steps: Tensor, fused: Tensor) -> Tensor:
         """The noise."""
         guide = fused + self.time(_waves(steps, fused.shape[1]))
-        values, kept = codes.view(len(codes), _CHANNELS, -1), []
-        for number, block in enumerate(self.down):
-            values = block(values if number == 0 else functional.avg_pool1d(values, 2), guide)
+        values, kept = self.before(codes), []
+        for block in self.down:
+            values = block(values, guide)
             kept.append(values)
         values = self.middle(values, guide)
-        for number, block in enumerate(self.up):
-            values = values if number == 0 else functional.interpolate(values, scale_factor=2.0)
+        for block in self.up:
             values = block(torch.cat([values, kept.pop()], dim=1), guide)
-        noise: Tensor = self.out(values).flatten(1)
+        noise: Tensor = self.after(values)
         return noise
 
 
@@ -94,7 +95,7 @@ class LatentDiffusion(Network):
     deviation: Tensor
 
     def __init__(
-        self, code: int = 64, text_width: int = 384, features: int = 128, width: int = 64, affordances: bool = True
+        self, code: int = 64, text_width: int = 384, features: int = 192, width: int = 512, affordances: bool = True
     ) -> None:
         super().__init__()
         self.config: Mapping[str, Any] = {
@@ -105,7 +106,7 @@ class LatentDiffusion(Network):
             "affordances": affordances,
         }
         self.conditions = Conditions(text_width, features, affordances)
-        self.unet = DenoisingUnet(width, features)
+        self.unet = DenoisingUnet(code, width, features)
         self.register_buffer("mean", torch.zeros(code))
         self.register_buffer("deviation", torch.ones(code))
 
@@ -115,10 +116,15 @@ class LatentDiffusion(Network):
         self.mean.copy_(codes.mean(0))
         self.deviation.copy_(codes.std(0).clamp(min=1e-4))
 
+    def normal(self, codes: Tensor) -> Tensor:
+        """Codes (B, C) as they are diffused: mean 0, deviation 1."""
+        return (codes - self.mean) / self.deviation
+
     def forward(self, asked: Asked, codes: Tensor, steps: Tensor, noise: Tensor, dropped: Tensor) -> Tensor:
-        """Mean squared error of the predicted noise (affordgrasp eq. 4)."""
-        noisy = schedule().add_noise((codes - self.mean) / self.deviation, noise, steps)
-        return functional.mse_loss(self.unet(noisy, steps, self.conditions(asked, dropped).fused), noise)
+        """Mean squared error of the predicted noise (affordgrasp eq. 4); codes (B * K, C) for B requests."""
+        noisy = schedule().add_noise(self.normal(codes), noise, steps)
+        fused = self.conditions(asked, dropped).fused.repeat_interleave(len(codes) // len(dropped), 0)
+        return functional.mse_loss(self.unet(noisy, steps, fused), noise)
 
     @torch.no_grad()
     def sample(self, features: Features, noise: Tensor, steps: int, guidance: float = 1.0) -> Tensor:

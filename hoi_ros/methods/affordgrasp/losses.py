@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from hoi_ros.methods.affordgrasp.autoencoder import Hands
+from hoi_ros.methods.affordgrasp.hand_surface import Hands
 
 CONTACT = 0.005  # m: object points this near to the hand are its contact region [tau of eq. 27, unpublished]
 REACH = 0.01  # m: pads pull at object points they are this near to already [FastGrasp]

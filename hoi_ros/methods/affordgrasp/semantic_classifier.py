@@ -17,7 +17,7 @@ from hoi_ros.methods.affordgrasp.point_net import Mlp, rows_of
 from hoi_ros.scene.affordances import Affordance
 
 CLASSES: tuple[Affordance, ...] = tuple(Affordance)
-HAND_POINTS, OBJECT_POINTS = 256, 768
+OBJECT_POINTS = 768
 
 
 class SemanticClassifier(Network):

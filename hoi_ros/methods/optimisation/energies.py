@@ -25,10 +25,11 @@ class Wish:
     deviation: Tensor  # (N, 26) rad
     patches: Tensor  # (N, 22) how much each contact patch should touch, 0..1
     faces: Tensor  # (N, 22) side of the finger that touches, of ``FACES``
-    push: Tensor | None = None  # (3,) unit: push the part along it, instead of holding the object
+    holds: bool = True  # whether the contacts must hold the object
+    push: Tensor | None = None  # (3,) unit: push the part along it
 
     def __getitem__(self, rows: Tensor) -> Wish:
-        return Wish(self.mean[rows], self.deviation[rows], self.patches[rows], self.faces[rows], self.push)
+        return Wish(self.mean[rows], self.deviation[rows], self.patches[rows], self.faces[rows], self.holds, self.push)
 
 
 @dataclass(frozen=True)
@@ -43,11 +44,7 @@ class Contacts:
 def contacts(layer: HandLayer, fields: Fields, wish: Wish, skin: Tensor, distance: Tensor, normals: Tensor) -> Contacts:
     """Softly chosen nearest vertices: skin (N, V, 3) with its signed distances (N, V) and gradients (N, V, 3)."""
     rows = layer.patches
-    to_part = distance
-    if fields.part is not None:
-        coarse = fields.part.distance(skin)
-        # Where the part is what lies nearest, the fine lattice of the whole object knows the distance better.
-        to_part = torch.where(coarse < to_part.abs() + 0.003, to_part, coarse)
+    to_part = distance_to_part(fields, skin, distance)
     skin, to_part, normals = skin[:, rows], to_part[:, rows], normals[:, rows]
     facing = layer.facing[wish.faces, torch.arange(PATCHES)]
     share = torch.softmax(-(to_part + _SIDE * (1.0 - facing)) / _SOFT, dim=-1)
@@ -57,6 +54,15 @@ def contacts(layer: HandLayer, fields: Fields, wish: Wish, skin: Tensor, distanc
         (share * to_part).sum(-1),
         mean / (mean.norm(dim=-1, keepdim=True) + 1e-6),
     )
+
+
+def distance_to_part(fields: Fields, skin: Tensor, distance: Tensor) -> Tensor:
+    """Distance (N, V), m, of skin (N, V, 3) to the wanted part, signed where that is what lies nearest."""
+    if fields.part is None:
+        return distance
+    coarse = fields.part.distance(skin)
+    # There the whole object's field knows the distance better.
+    return torch.where(coarse < distance.abs() + 0.003, distance, coarse)
 
 
 def touch(found: Contacts, wish: Wish, indent: float) -> Tensor:

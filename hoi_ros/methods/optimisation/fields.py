@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import open3d as o3d
@@ -20,6 +20,22 @@ REACH = 0.06  # m that the lattices extend beyond what they describe
 _MOST_NODES = 40_000
 _CLEAR = 0.006  # m to keep off parts that may not be touched
 _BESIDE = 0.003  # m to keep off parts that may be, but are not wanted: farther than what counts as contact
+
+
+class Solid(Protocol):
+    """What tells inside from outside."""
+
+    def lookup(self, points: Tensor) -> tuple[Tensor, Tensor]:
+        """Signed distance (...), m, negative inside, and its unit gradient (..., 3) at points (..., 3)."""
+        ...
+
+
+class Region(Protocol):
+    """Part of a surface."""
+
+    def distance(self, points: Tensor) -> Tensor:
+        """Distance (...) of points (..., 3), m, differentiable in them."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -97,9 +113,9 @@ def scene_of(vertices: Array, faces: NDArray[np.int32]) -> o3d.t.geometry.Raycas
 class Fields:
     """The whole object, the wanted part and the parts to keep off."""
 
-    solid: DistanceGrid
-    part: Lattice | None  # None where it is the whole object
-    others: Lattice | None  # beyond the room to keep off the other parts; None where there are none
+    solid: Solid
+    part: Region | None  # None where it is the whole object
+    others: Region | None  # beyond the room to keep off the other parts; None where there are none
     centre: Tensor | None  # (3,) m, of mass; None where the object does not give way and only the part is gripped
     extent: float  # m, root mean square distance of the surface from its centre, of the object or the part
     floor: bool  # whether z = 0 bounds free space: not for what does not stand on it, nor under what is lifted

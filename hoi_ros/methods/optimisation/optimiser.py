@@ -14,11 +14,10 @@ from torch import Tensor
 from hoi_ros.hand.grasp_shapes import GRASP_SHAPES, GraspShape
 from hoi_ros.hand.limits import Limits
 from hoi_ros.hand.model import HandModel
-from hoi_ros.methods.optimisation import energies
+from hoi_ros.methods.optimisation.descent import FreeHands, Problem, descend
 from hoi_ros.methods.optimisation.energies import NEAR, Wish
 from hoi_ros.methods.optimisation.fields import REACH, Fields
-from hoi_ros.methods.optimisation.force_closure import ForceClosure
-from hoi_ros.methods.optimisation.hand_layer import FACES, PATCH_REGIONS, Flesh, HandLayer, rotations
+from hoi_ros.methods.optimisation.hand_layer import FACES, PATCH_REGIONS, Flesh, HandLayer
 from hoi_ros.methods.optimisation.starts import jaws, place, region_weights
 from hoi_ros.scene.affordances import PUSHING, Use
 from hoi_ros.scene.distances import DistanceGrid
@@ -31,19 +30,8 @@ RARER = 0.85  # chance of a grasp type beside that of the likelier one before it
 FIRST, SECOND, LAST = 25, 45, 20  # steps of the three stages
 RATE = 0.012  # rad, and tenths of a metre, of the first steps
 FAR, MIDDLE = 0.02, 0.008  # m within which wanted skin counts as contact in the first stages
-INDENT, SLACK = 0.0008, 0.001  # m that touching skin should be, and may be, in the object
+INDENT = 0.0008  # m that touching skin should be in the object
 STRESS = 10.0  # on penetration in the last stage
-WEIGHTS = {
-    "touch": 1.0,
-    "hold": 3.0,
-    "press": 4.0,
-    "penetration": 1.0,
-    "self": 0.5,
-    "keep_off": 1.0,
-    "clearance": 1.0,
-    "unnatural": 0.6,
-}
-
 _SHARES = np.bincount(PATCH_REGIONS, minlength=17)
 
 
@@ -54,29 +42,6 @@ class Candidates:
     hands: HandBatch
     grasp_type: NDArray[np.int64]  # (N,) values of GraspType
     terms: Mapping[str, Array]  # name -> (N,)
-
-
-@dataclass
-class _Hands:
-    """The free variables of a batch: angles, and a turn and a shift about a pivot near the grip's centre."""
-
-    angles: Tensor  # (N, 26) rad
-    turn: Tensor  # (N, 3) rad, in the object's frame
-    shift: Tensor  # (N, 3) of 0.1 m
-    base: Tensor  # (N, 3, 3)
-    pivot: Tensor  # (N, 3) m in the hand's frame
-    centre: Tensor  # (N, 3) m
-
-    def __getitem__(self, rows: Tensor) -> _Hands:
-        return _Hands(*(v.detach()[rows] for v in vars(self).values()))
-
-    @property
-    def free(self) -> list[Tensor]:
-        return [self.angles, self.turn, self.shift]
-
-    def wrist(self) -> tuple[Tensor, Tensor]:
-        rotation = rotations(self.turn) @ self.base
-        return rotation, self.centre + 0.1 * self.shift - (rotation @ self.pivot[..., None])[..., 0]
 
 
 class GraspOptimiser:
@@ -99,16 +64,16 @@ class GraspOptimiser:
         layer = HandLayer(self.model, self._flesh, betas)
         fields = self._fields_of(obj, use)
         hands, wish, types = self._start(obj, use, betas, count * HEATS * TRIES, rng)
-        problem = _Problem(layer, fields, wish, use)
+        problem = Problem(layer, fields, wish)
         kept = _best(problem, hands, TRIES)
         problem, hands = problem[kept], hands[kept]
-        hands = _descend(problem, hands, FIRST, (RATE, 0.5 * RATE), (FAR, MIDDLE), 0.0)
+        hands = descend(problem, hands, FIRST, (RATE, 0.5 * RATE), (FAR, MIDDLE), 0.0)
         problem.stress = STRESS
         finished = _best(problem, hands, HEATS)
         problem, hands = problem[finished], hands[finished]
-        hands = _descend(problem, hands, SECOND, (0.5 * RATE, 0.1 * RATE), (MIDDLE, NEAR), INDENT)
+        hands = descend(problem, hands, SECOND, (0.5 * RATE, 0.1 * RATE), (MIDDLE, NEAR), INDENT)
         problem.stress = STRESS
-        hands = _descend(problem, hands, LAST, (0.1 * RATE, 0.03 * RATE), (NEAR, NEAR), INDENT)
+        hands = descend(problem, hands, LAST, (0.1 * RATE, 0.03 * RATE), (NEAR, NEAR), INDENT)
         with torch.no_grad():
             terms = problem.terms(hands, INDENT)
         return self._candidates(hands, betas, layer, types[kept.numpy()][finished.numpy()], terms)
@@ -124,7 +89,7 @@ class GraspOptimiser:
 
     def _start(
         self, obj: ObjectModel, use: Use, betas: Array, count: int, rng: np.random.Generator
-    ) -> tuple[_Hands, Wish, NDArray[np.int64]]:
+    ) -> tuple[FreeHands, Wish, NDArray[np.int64]]:
         """Starts in groups of TRIES * HEATS rivals of one grasp type."""
         share = RARER ** np.arange(len(use.grasp_types))
         group = HEATS * TRIES
@@ -148,11 +113,11 @@ class GraspOptimiser:
         centre = wrists + (base @ pivot[..., None])[..., 0]
         pushes = use.affordance in PUSHING and use.force is not None
         push = torch.from_numpy(np.asarray(use.force, dtype=np.float32)) if pushes else None
-        hands = _Hands(angles, zero, zero.clone(), base, pivot, centre)
-        return hands, Wish(natural, deviation, patches, faces.long(), push), np.concatenate(types)
+        hands = FreeHands(angles, zero, zero.clone(), base, pivot, centre)
+        return hands, Wish(natural, deviation, patches, faces.long(), not pushes, push), np.concatenate(types)
 
     def _candidates(
-        self, hands: _Hands, betas: Array, layer: HandLayer, types: NDArray[np.int64], terms: Mapping[str, Tensor]
+        self, hands: FreeHands, betas: Array, layer: HandLayer, types: NDArray[np.int64], terms: Mapping[str, Tensor]
     ) -> Candidates:
         rotation, wrist = hands.wrist()
         count = len(rotation)
@@ -165,70 +130,8 @@ class GraspOptimiser:
         return Candidates(batch, types, {name: term.numpy().astype(np.float64) for name, term in terms.items()})
 
 
-class _Problem:
-    """The energy of a batch of hands on one object."""
-
-    def __init__(self, layer: HandLayer, fields: Fields, wish: Wish, use: Use) -> None:
-        self.layer, self.fields, self.wish, self.use = layer, fields, wish, use
-        self.closure = ForceClosure()
-        self.stress = 1.0  # on penetration
-        self.reach = FAR  # m within which skin counts as contact
-
-    def __getitem__(self, rows: Tensor) -> _Problem:
-        return _Problem(self.layer, self.fields, self.wish[rows], self.use)
-
-    def terms(self, hands: _Hands, indent: float) -> dict[str, Tensor]:
-        layer, fields, wish = self.layer, self.fields, self.wish
-        rotation, wrist = hands.wrist()
-        skin, balls, forearm = layer.pose(hands.angles, rotation, wrist)
-        distance, normals = fields.solid.lookup(torch.cat([skin, balls, forearm], dim=1))
-        on_skin, in_flesh, on_forearm = distance.split([layer.skin_count, layer.ball_count, forearm.shape[1]], dim=1)
-        found = energies.contacts(layer, fields, wish, skin, on_skin, normals)
-        terms = {
-            "touch": energies.touch(found, wish, indent),
-            "penetration": energies.penetration(on_skin, in_flesh, layer.radii, SLACK),
-            "self": energies.self_penetration(balls, layer),
-            "keep_off": energies.keep_off(fields, skin),
-            "clearance": energies.clearance(fields, skin, forearm, on_forearm, layer.forearm_radii),
-            "unnatural": energies.unnatural(hands.angles, wish),
-        }
-        if wish.push is None:
-            terms["hold"] = energies.hold(found, wish, fields, self.closure, self.reach)
-        else:
-            terms["press"] = energies.press(found, wish)
-        return terms
-
-    def cost(self, hands: _Hands, indent: float) -> Tensor:
-        terms = self.terms(hands, indent)
-        return sum(
-            (WEIGHTS[name] * (self.stress if name == "penetration" else 1.0) * term for name, term in terms.items()),
-            torch.zeros(()),
-        )
-
-
-def _descend(
-    problem: _Problem, hands: _Hands, steps: int, rates: tuple[float, float], reach: tuple[float, float], indent: float
-) -> _Hands:
-    """Adam with rate and reach that fall from the first to the second value, angles kept inside the limits."""
-    for variable in hands.free:
-        variable.requires_grad_(True)
-    adam = torch.optim.Adam(hands.free, betas=(0.8, 0.95))
-    for step in range(steps):
-        share = step / steps
-        adam.param_groups[0]["lr"] = rates[0] ** (1.0 - share) * rates[1] ** share
-        problem.reach = reach[0] ** (1.0 - share) * reach[1] ** share
-        adam.zero_grad()
-        problem.cost(hands, indent).sum().backward()
-        adam.step()
-        with torch.no_grad():
-            hands.angles.clamp_(problem.layer.lower, problem.layer.upper)
-    for variable in hands.free:
-        variable.requires_grad_(False)
-    return hands
-
-
 @torch.no_grad()
-def _best(problem: _Problem, hands: _Hands, group: int) -> Tensor:
+def _best(problem: Problem, hands: FreeHands, group: int) -> Tensor:
     """Row of the cheapest of each ``group`` consecutive rows."""
     best = problem.cost(hands, 0.0).view(-1, group).argmin(dim=1)
     return best + group * torch.arange(len(best))

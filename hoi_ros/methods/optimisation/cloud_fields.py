@@ -1,0 +1,111 @@
+"""The same fields of an object that is known as a cloud: distances to its nearest points, exact for thin walls too."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from hoi_ros.methods.optimisation.fields import Fields
+from hoi_ros.types import Array
+
+CHUNK = 512  # query points at a time: their distances to a cloud stay in the processor's cache
+OTHERS_ROOM = 0.003  # m to keep off what is not wanted
+
+
+@dataclass(frozen=True)
+class CloudSurface:
+    """A surface known by points with outward normals, each standing for a disk of the surface around it."""
+
+    points: Tensor  # (N, 3) m
+    normals: Tensor  # (N, 3) unit
+    radius: float  # m of the disks
+    room: float = 0.0  # m that ``distance`` is less
+
+    def lookup(self, points: Tensor) -> tuple[Tensor, Tensor]:
+        """Signed distance (...), m, and unit gradient (..., 3) at points (..., 3); the gradient counts as constant."""
+        distance, gradient = _Signed.apply(points, self)
+        return distance, gradient
+
+    def distance(self, points: Tensor) -> Tensor:
+        """Distance (...) of points (..., 3) beyond the room, m, unsigned."""
+        found: Tensor = _Unsigned.apply(points, self)
+        return found
+
+    def nearest(self, points: Tensor) -> Tensor:
+        """Index (M,) of the nearest of the cloud's points to points (M, 3)."""
+        # |p - c|^2 without |p|^2, which is the same for every c.
+        square = self.points.square().sum(1)
+        doubled = 2.0 * self.points.T
+        return torch.cat([(square - chunk @ doubled).argmin(1) for chunk in points.split(CHUNK)])
+
+
+class _Signed(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, points: Tensor, surface: CloudSurface) -> tuple[Tensor, Tensor]:
+        flat = points.detach().reshape(-1, 3)
+        near = surface.nearest(flat)
+        normals = surface.normals[near]
+        offset = flat - surface.points[near]
+        above = (offset * normals).sum(-1, keepdim=True)
+        aside = offset - above * normals
+        length = aside.norm(dim=-1, keepdim=True)
+        beyond = aside * (1.0 - surface.radius / length.clamp(min=1e-9)).clamp(min=0.0)  # past the disk's edge
+        way = above * normals + beyond
+        size = way.norm(dim=-1, keepdim=True)
+        sign = torch.where(above < 0.0, -1.0, 1.0)
+        gradient = torch.where(size > 1e-6, sign * way / size.clamp(min=1e-9), normals)
+        ctx.save_for_backward(gradient)
+        ctx.mark_non_differentiable(gradient)
+        distance, gradient = (sign * size).view(points.shape[:-1]), gradient.view(points.shape)
+        return distance, gradient
+
+    @staticmethod
+    def backward(ctx: Any, *outputs: Tensor) -> tuple[Tensor, None]:
+        (gradient,) = ctx.saved_tensors
+        return outputs[0][..., None] * gradient.view(*outputs[0].shape, 3), None
+
+
+class _Unsigned(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, points: Tensor, surface: CloudSurface) -> Tensor:
+        flat = points.detach().reshape(-1, 3)
+        offset = flat - surface.points[surface.nearest(flat)]
+        length = offset.norm(dim=-1)
+        ctx.save_for_backward(offset / length.clamp(min=1e-9)[:, None])
+        return (length - surface.room).view(points.shape[:-1])
+
+    @staticmethod
+    def backward(ctx: Any, *outputs: Tensor) -> tuple[Tensor, None]:
+        (gradient,) = ctx.saved_tensors
+        return outputs[0][..., None] * gradient.view(*outputs[0].shape, 3), None
+
+
+def cloud_fields(points: Array, normals: Array, wanted: NDArray[np.bool_], carried: bool) -> Fields:
+    """Fields of points (N, 3), m, with outward normals (N, 3), of which ``wanted`` (N,) are the part.
+
+    ``carried``: the object gives way, so contacts balance about its middle. Objects in clouds stand on nothing that is
+    known.
+    """
+    cloud, directions = (torch.from_numpy(values.astype(np.float32)) for values in (points, normals))
+    chosen = torch.from_numpy(wanted)
+    spacing = torch.cdist(cloud, cloud).topk(2, largest=False).values[:, 1].mean()
+    radius = float(spacing)
+
+    def some(rows: Tensor, room: float = 0.0) -> CloudSurface | None:
+        return CloudSurface(cloud[rows], directions[rows], radius, room) if rows.any() and not rows.all() else None
+
+    held = cloud if carried else cloud[chosen]
+    centre = 0.5 * (held.amin(0) + held.amax(0))
+    return Fields(
+        CloudSurface(cloud, directions, radius),
+        some(chosen),
+        some(~chosen, OTHERS_ROOM),
+        centre if carried else None,
+        float((held - centre).square().sum(-1).mean().sqrt()),
+        floor=False,
+    )
