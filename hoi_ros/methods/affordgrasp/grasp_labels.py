@@ -76,6 +76,8 @@ class GraspAnnotator:
 
         The grasp type is the nearest of those of the use. Nothing was tested by physics: displacements are NaN.
         """
+        if not len(hands):
+            return []
         vertices = _vertices(self._hand, hands)
         contacts, depths = contact_parts(vertices, obj), two_way_depth(vertices, self._hand.closed_faces, obj)
         volumes = {

@@ -172,25 +172,33 @@ def label(obj: ObjectModel, points: Array, maps: Sequence[Map]) -> tuple[ObjectM
                 groups.append([found])
         elif found.use.affordance not in {other.use.affordance for other in group}:
             group.append(found)
-    if not groups:
-        return obj, []
-    names = [group[0].use.part for group in groups]
-    likely = np.array([np.mean([found.probability for found in group], axis=0) for group in groups])
-    owner = _owner(likely)
-    kept = [
-        replace(found, use=replace(found.use, part=name))
-        for number, (name, group) in enumerate(zip(names, groups, strict=True))
-        for found in group
-        if overlap(owner == number, found.mask) >= SAME
+    owner = _owner(_likely(groups)) if groups else np.zeros(0, np.int32)
+    left = [
+        [found for found in group if overlap(owner == number, found.mask) >= SAME]
+        for number, group in enumerate(groups)
     ]
+    parts = {group[0].use.part: found for group, found in zip(groups, left, strict=True) if found}
+    if not parts:
+        return obj, []
     near = cKDTree(points).query(obj.vertices[obj.faces].mean(axis=1), _CORNERS)[1]
-    face_parts = _owner(likely[:, near].mean(axis=2))
+    face_parts = _owner(_likely(list(parts.values()))[:, near].mean(axis=2))
+    names = list(parts)
     if (face_parts == len(names)).any():
         names.append("rest" if "body" in names else "body")
-    uses = tuple(
-        replace(found.use, neighbours=tuple(name for name in found.use.neighbours if name in names)) for found in kept
-    )
+    kept = [_placed(found, part, names) for part, group in parts.items() for found in group]
+    uses = tuple(found.use for found in kept)
     return replace(obj, face_parts=face_parts, part_names=tuple(names), uses=uses), kept
+
+
+def _placed(found: Map, part: str, names: Sequence[str]) -> Map:
+    """A map of ``part``; of the neighbours that its use knows, those which are there."""
+    neighbours = tuple(name for name in found.use.neighbours if name in names)
+    return replace(found, use=replace(found.use, part=part, neighbours=neighbours))
+
+
+def _likely(groups: Sequence[Sequence[Map]]) -> Array:
+    """Mean probabilities (P, N) of the maps of each part."""
+    return np.array([np.mean([found.probability for found in group], axis=0) for group in groups])
 
 
 def _owner(likely: Array) -> NDArray[np.int32]:

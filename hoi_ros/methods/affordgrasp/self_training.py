@@ -233,13 +233,9 @@ class Loop:
             sample_of(one.obj, self._encoder, np.random.default_rng([self._job.seed, number]), SENTENCES)
             for number, one in enumerate(labelled)
         ]
-        most = SHARE / (1.0 - SHARE) * len(self._samples) / max(len(own), 1)
-        draws = Draws([*self._samples, *own * max(round(most), 1)])
-        recipe = replace(RECIPE, steps=self._job.steps, rate=RATE)
-        model = self._annotator.model.train()
-        with self._show("training", math.ceil(recipe.steps / recipe.every)) as advance:
-            weights = train(Affordances(model, draws), recipe, folder, self._job.seed, lambda _done, _terms: advance())
-        self._annotator = Annotator(AffordanceGenerator.load(load(weights)), self._encoder)
+        found, steps = mixed(self._samples, own), self._job.steps
+        model = trained_on(self._annotator.model, found, steps, folder, self._job.seed, self._show)
+        self._annotator = Annotator(model, self._encoder)
 
     @cached_property
     def _samples(self) -> list[Sample]:
@@ -260,6 +256,23 @@ class Loop:
         ]
         chosen = label_checks.drawn(found, checks, np.random.default_rng(self._job.seed))
         label_checks.write(folder, chosen, {one.obj.name: one.obj for one in labelled})
+
+
+def mixed(engine: Sequence[Sample], own: Sequence[Sample]) -> list[Sample]:
+    """Both, ``own`` as often as makes them ``SHARE`` of all, once where they are more."""
+    times = SHARE / (1.0 - SHARE) * len(engine) / max(len(own), 1)
+    return [*engine, *list(own) * max(round(times), 1)]
+
+
+def trained_on(
+    model: AffordanceGenerator, found: Sequence[Sample], steps: int, folder: Path, seed: int, show: Show
+) -> AffordanceGenerator:
+    """The generator after ``steps`` on ``found``; goes on with what lies in ``folder``. ``model`` itself changes."""
+    recipe = replace(RECIPE, steps=steps, rate=RATE)
+    with show("training", math.ceil(steps / recipe.every)) as advance:
+        task = Affordances(model.train(), Draws(found))
+        weights = train(task, recipe, folder, seed, lambda _done, _terms: advance())
+    return AffordanceGenerator.load(load(weights))
 
 
 def self_train(
