@@ -5,10 +5,9 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, fields
 from typing import Any
-
-import numpy as np
 
 from hoi_ros.refusals import Reason, Refused
 
@@ -76,6 +75,6 @@ def direction(text: str) -> tuple[float, float, float]:
         x, y, z = (float(word) for word in text.replace(",", " ").split())
     except ValueError:
         raise Refused(Reason.PARAMETER, f"up is '{text}'; it must be three numbers: x y z") from None
-    if not 1e-6 < np.linalg.norm((x, y, z)) < 1e6:
+    if not 1e-6 < math.hypot(x, y, z) < 1e6:
         raise Refused(Reason.PARAMETER, f"up is '{text}'; no direction has this length")
     return x, y, z

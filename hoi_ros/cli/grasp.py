@@ -84,7 +84,7 @@ def _draw(path: Path, synthesis: Synthesis, hands: HandBatch, chosen: Parameters
     titles = [f"{n}: {g.affordance}, {g.part}, {g.score:.2f}" for n, g in enumerate(synthesis.grasps[:SHOWN])]
     shown = hands[: len(titles)]
     vertices = model.mesh(shown.global_orient, shown.hand_pose, shown.betas, shown.transl).vertices @ turn.T
-    thing = grasps.of_points(cloud.points[farthest_points(cloud.points, min(4096, len(cloud.points)))])
+    thing = grasps.of_points(cloud.points[farthest_points(cloud.points, min(2048, len(cloud.points)))])
     pictures.save(path, grasps.sheet(thing, vertices, model.closed_faces, titles))
 
 

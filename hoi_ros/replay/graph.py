@@ -44,7 +44,11 @@ class Nodes:
         self.log = folder / "nodes.log"
         config = folder / "parameters.yaml"
         values = asdict(parameters) | dict(overrides)
-        config.write_text(json.dumps({"/**": {"ros__parameters": values}}, indent=1))  # JSON is YAML
+        content = {
+            "/**": {"ros__parameters": values},
+            "/**/grasp_synthesis": {"ros__parameters": {"autostart": False}},  # no bag holds sentences
+        }
+        config.write_text(json.dumps(content, indent=1))  # JSON is YAML
         self._command = [
             str(EXECUTABLES / "pipeline"), "--ros-args", "--params-file", str(config),
             "-r", f"__ns:={NAMESPACE}", "-r", f"/clock:={NAMESPACE}/clock",

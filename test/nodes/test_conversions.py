@@ -15,10 +15,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image as Picture
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+from visualization_msgs.msg import Marker
 
+from hoi_ros.hand import load_hand_model
 from hoi_ros.nodes import conversions
+from hoi_ros.pipeline import flat_hand
 from hoi_ros.refusals import Reason, Refused
-from hoi_ros.types import HandPose, JointGoal
+from hoi_ros.types import Grasp, HandPose, JointGoal
 
 RNG = np.random.default_rng(0)
 RGB = RNG.integers(0, 256, (4, 5, 3), np.uint8)
@@ -281,6 +284,20 @@ def test_markers_keep_their_identity_with_the_track() -> None:
     tips = hand.keypoints[[4, 8, 12, 16, 20]]
     np.testing.assert_array_equal(bones[3::4, 1], tips)
     np.testing.assert_array_equal(bones[::4, 0], np.repeat(hand.keypoints[:1], 5, axis=0))
+
+
+def test_grasps_are_shown_by_score_instead_of_those_before() -> None:
+    model = load_hand_model()
+    grasps = [Grasp(flat_hand("right"), "Lift", "rim", score) for score in (0.9, 0.2)]
+    meshes = [model.mesh(g.hand.global_orient, g.hand.hand_pose, g.hand.betas, g.hand.transl) for g in grasps]
+    shown = conversions.grasp_markers(
+        grasps, [mesh.vertices[0] for mesh in meshes], model.faces, conversions.header(3, "base_link")
+    ).markers
+    assert [m.action for m in shown] == [Marker.DELETEALL, Marker.ADD, Marker.ADD]
+    assert [m.id for m in shown[1:]] == [0, 1] and {m.header.frame_id for m in shown} == {"base_link"}
+    assert shown[1].color.g > shown[2].color.g and shown[1].color.a > shown[2].color.a
+    corners = np.array([(p.x, p.y, p.z) for p in shown[1].points])
+    np.testing.assert_array_equal(corners, meshes[0].vertices[0][model.faces.ravel()])
 
 
 # --- whatever comes -----------------------------------------------------------------------------------------------
