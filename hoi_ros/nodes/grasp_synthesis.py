@@ -9,7 +9,7 @@ from typing import Any
 
 from geometry_msgs.msg import PoseStamped
 from rclpy.action import ActionServer, CancelResponse
-from rclpy.action.server import ServerGoalHandle
+from rclpy.action.server import RCLError, ServerGoalHandle
 from rclpy.qos import QoSDurabilityPolicy, QoSProfile, QoSReliabilityPolicy
 from sensor_msgs.msg import PointCloud2
 from std_msgs.msg import Header, String
@@ -206,7 +206,11 @@ class GraspSynthesis(StageNode):
         elif request.grasps is not None:
             result.grasps = request.grasps
         self._results[bytes(request.goal.goal_id.uuid)] = result
-        request.goal.execute()  # a goal counts as accepted until it is answered: rclpy's waiting would spin
+        # A goal counts as accepted until it is answered: to await the worker in an executing one, rclpy would spin.
+        try:
+            request.goal.execute()
+        except RCLError:  # cancelled while it looked whether it is
+            request.goal.execute()
 
     def _finish(self, handle: ServerGoalHandle[Any, Any, Any]) -> SynthesizeGrasp.Result:
         result = self._results.pop(bytes(handle.goal_id.uuid))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -17,13 +18,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from made_synthesizer import GATE, program
 from rclpy.action import ActionClient
+from rclpy.action.server import RCLError
 from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import PointCloud2
 from std_msgs.msg import String
 
 from hoi_ros.nodes import conversions
-from hoi_ros.nodes.grasp_synthesis import LATCHED
+from hoi_ros.nodes.grasp_synthesis import LATCHED, GraspSynthesis, Request
 from hoi_ros.nodes.mailbox import MOST_GOALS
+from hoi_ros.nodes.stage_node import Input
 from hoi_ros.refusals import Reason
 from hoi_ros.retargeting import ShadowHand
 
@@ -310,6 +313,20 @@ def test_whoever_waits_when_the_node_is_deactivated_is_told(user: User) -> None:
     user.gate.unlink()
     assert graph.change_state(NAME, ACTIVATE)
     assert user.say(GRIP).reason == Reason.NO_CLOUD  # nothing is left of the cloud before
+
+
+def test_a_goal_cancelled_while_it_is_being_answered_is_answered() -> None:
+    tries = []
+
+    def execute() -> None:
+        tries.append(1)
+        if len(tries) == 1:
+            raise RCLError("invalid transition")
+
+    goal = SimpleNamespace(goal_id=SimpleNamespace(uuid=[1]), execute=execute)
+    node = SimpleNamespace(_results={})
+    GraspSynthesis.answered(node, Input(Request(None, GRIP, 1, goal=goal), 0.0), None)
+    assert len(tries) == 2 and node._results[b"\1"].error_code == 0
 
 
 def test_the_camera_may_look_from_anywhere_when_up_is_stated(user: User) -> None:

@@ -19,7 +19,7 @@ CAMERA_IN_BASE = Rotation.from_euler("xyz", [-115.0, 20.0, 30.0], degrees=True)
 HEAD = conversions.header(5, "camera_optical_frame")
 
 
-class TransformException(Exception):  # noqa: N818  # as tf2_ros calls it
+class TransformException(Exception):  # as tf2_ros calls it
     pass
 
 

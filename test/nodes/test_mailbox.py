@@ -3,7 +3,7 @@
 import threading
 import time
 
-from hoi_ros.nodes.mailbox import Mailbox, StampedBuffer
+from hoi_ros.nodes.mailbox import MOST_GOALS, GoalMailbox, Mailbox, StampedBuffer
 from hoi_ros.nodes.statistics import Statistics
 from hoi_ros.refusals import Reason
 
@@ -60,3 +60,21 @@ def test_what_waits_is_never_more_than_one() -> None:
         values["refused: no_hand"] == "1" and values["latency p95 (ms)"] == "10.0" and values["age p50 (ms)"] == "20.0"
     )
     assert recent == {Reason.NO_HAND: "no hand"} and statistics.report()[1] == {}
+
+
+def test_goals_wait_in_order_before_the_slot_and_nothing_replaces_them() -> None:
+    box: GoalMailbox[int] = GoalMailbox()
+    assert not box.put(100)
+    assert [box.put_goal(n) for n in range(MOST_GOALS + 1)] == [True] * MOST_GOALS + [False]
+    assert box.put(101)
+    assert [box.take() for _ in range(MOST_GOALS + 2)] == [*range(MOST_GOALS), 101, None]
+
+
+def test_what_nobody_took_is_left_when_it_is_closed() -> None:
+    box: GoalMailbox[int] = GoalMailbox()
+    box.put(100)
+    box.put_goal(1)
+    assert box.wait()
+    box.close()
+    assert not box.wait() and box.take() is None and not box.put_goal(2)
+    assert box.left() == [1, 100] and box.left() == []
