@@ -128,7 +128,8 @@ def test_what_is_told_wrong_is_refused(meshes: Path, told: str, complaint: str) 
 def test_labelled_meshes_become_a_dataset_to_train_on(data: Dataset, meshes: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     summary = loop(data, meshes).run(out)
-    assert summary["rounds"][0] | {"filter": None} == {"filter": None, "meshes": 1, "labels": 2, "grasps": 0}
+    counts = {"weights": None, "meshes": 1, "labels": 2, "grasps": 0}
+    assert summary["rounds"][0] | {"filter": None} == {"filter": None} | counts
     written = Dataset(out)
     written.verify()
     assert written.records.keys() == {*data.records, "post"}

@@ -20,7 +20,7 @@ from hoi_ros.dataset.presets import Split
 from hoi_ros.dataset.reader import Dataset
 from hoi_ros.dataset.shards import digest
 from hoi_ros.language.encoder import TextEncoder
-from hoi_ros.learning.trainer import train
+from hoi_ros.learning.trainer import WEIGHTS, train
 from hoi_ros.learning.weights import load, load_shipped
 from hoi_ros.methods.affordgrasp import label_checks, labelled_dataset
 from hoi_ros.methods.affordgrasp.affordance_generator import AffordanceGenerator
@@ -125,6 +125,7 @@ class Loop:
     def run(self, out: Path) -> dict[str, Any]:
         """Label, train and label again, then write the dataset and the pictures to check; figures of every round.
 
+        ``weights`` of a round: those that were trained for it. Where nothing was labelled there is no further round.
         A label that a person rejected in an earlier run is left out, one that was accepted stays. Raises Refused(FILE)
         where ``out`` holds something else.
         """
@@ -134,11 +135,16 @@ class Loop:
         rounds: list[dict[str, Any]] = []
         labelled: list[Labelled] = []
         for number in range(self._job.rounds):
+            trained = None
             if number:
-                self._train(labelled, out / f"round_{number}_{_digest(labelled)}")
+                if not labelled:
+                    break
+                trained = out / f"round_{number}_{_digest(labelled)}"
+                self._train(labelled, trained)
             bounds = self._bounds()
             labelled = self._label(bounds, checks)
-            rounds.append({"filter": {way: vars(bound) for way, bound in bounds.items()}} | _counts(labelled))
+            figures = {"weights": str(trained / WEIGHTS) if trained else None} | _counts(labelled)
+            rounds.append({"filter": {way: vars(bound) for way, bound in bounds.items()}} | figures)
         written = labelled_dataset.write(out, self._engine, conditions, labelled, self._job.seed, self._show)
         self._ask(out / CHECKS, labelled, checks)
         return {"rounds": rounds, "checked": _verdicts(checks)} | written
