@@ -7,7 +7,7 @@ three position servos, a robot arm that keeps its orientation; the motors' sprin
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import mujoco
@@ -18,14 +18,15 @@ from scipy.spatial.transform import Rotation
 from hoi_ros.physics.simulation import GRAVITY, HAND, OBJECT, Simulation, collision, wxyz
 from hoi_ros.refusals import Reason, Refused
 from hoi_ros.retargeting.mjcf import mjcf
-from hoi_ros.retargeting.postures import Plan
+from hoi_ros.retargeting.postures import Plan, Planner
 from hoi_ros.retargeting.shadow_hand import ROOT, ShadowHand
+from hoi_ros.scene.clouds import sample_surface
 from hoi_ros.scene.object_model import ObjectModel
-from hoi_ros.types import Array
+from hoi_ros.types import Array, ObjectCloud
 
 LIFT, HOLD = 0.1, 3.0  # m, s
-LEAST = 0.08  # m that the object's centre of mass must be raised in the end
-FARTHEST = 0.05  # m that it may be from where the lift should have carried it (UniDexGrasp's goal)
+SHORT = 0.05  # m that the centre of mass may lack of the lift in the end, as it tilts (the goal of UniDexGrasp)
+POINTS = 2048  # of a cloud that is sampled here
 REASONS = ("lifted", "blocked", "knocked over", "missed", "not raised", "dropped")
 
 _TIMESTEP = 0.004  # s
@@ -49,13 +50,34 @@ class Lifted:
     lifted: NDArray[np.bool_]  # (N,)
     reason: tuple[str, ...]  # (N,) of REASONS
     raised: Array  # (N,) m, centre of mass, at the end
-    strayed: Array  # (N,) m, from where the lift should have carried it
+
+    @classmethod
+    def of(cls, ends: Sequence[tuple[str, float]]) -> Lifted:
+        """Outcome of lifts that ended for a reason, the object raised so far."""
+        reasons = tuple(reason for reason, _ in ends)
+        lifted = np.array([reason == "lifted" for reason in reasons], dtype=bool)
+        return cls(lifted, reasons, np.array([raised for _, raised in ends], dtype=np.float64))
 
 
 def table_under(obj: ObjectModel) -> float | None:
     """Height of the table an object stands on, m; None for a tool that its family centres in height."""
     lowest = float(obj.vertices[:, 2].min())
     return lowest if lowest >= _UNDER_HAND else None
+
+
+def lift_success(
+    obj: ObjectModel, keypoints: Array, cloud: ObjectCloud | None = None, *, mass: float = 0.1, friction: float = 0.6
+) -> Lifted:
+    """Plan and execute the grasps of human hands' ``keypoints`` (N, 21, 3), m, in the object's frame.
+
+    The planner sees ``cloud`` only; without one, POINTS points of the surface. 0.1 kg and friction 0.6: DexGraspBench.
+    Raises Refused as ``Planner.plan`` does.
+    """
+    if cloud is None:
+        points, normals, _ = sample_surface(obj, POINTS, np.random.default_rng(0))
+        cloud = ObjectCloud(points, normals)
+    world = ShadowLift(obj, mass=mass, friction=friction)
+    return world.lift(Planner(world.hand).plan(keypoints, cloud, world.table))
 
 
 class ShadowLift(Simulation):
@@ -65,7 +87,7 @@ class ShadowLift(Simulation):
         self, obj: ObjectModel, hand: ShadowHand | None = None, mass: float = 0.1, friction: float = 0.6
     ) -> None:
         self.hand = hand or ShadowHand.embedded()
-        self.table = table_under(obj)
+        self.obj, self.table = obj, table_under(obj)
         super().__init__(_spec(self.hand, self.table), 0, obj, mass, _TIMESTEP)
         self._holder = self.model.neq - 1
         self.model.opt.gravity[2] = -GRAVITY
@@ -77,44 +99,39 @@ class ShadowLift(Simulation):
     def lift(self, plan: Plan, watch: Watch | None = None) -> Lifted:
         """Execute each grasp of ``plan``; ``watch`` is called with what the hand does now, every 40 ms.
 
-        Success: after the hold the centre of mass is raised by LEAST at least, and FARTHEST at most from where the
-        lift should have carried it, and the hand is what holds it. Raises Refused(NOT_FINITE).
+        Success: after the hold the centre of mass is raised by LIFT - SHORT at least, and the hand alone touches the
+        object. Raises Refused(NOT_FINITE).
         """
         numbers = (plan.pre_grasp, plan.grasp, plan.squeeze, plan.pre_palm, plan.palm)
         if not all(np.isfinite(values).all() for values in numbers):
             raise Refused(Reason.NOT_FINITE, "a plan to be executed has values that are not finite")
-        results = [self._one(plan, row, watch) for row in range(len(plan))]
-        reasons = tuple(reason for reason, _, _ in results)
-        raised, strayed = np.array([numbers for _, *numbers in results]).reshape(-1, 2).T
-        return Lifted(np.array([reason == "lifted" for reason in reasons]), reasons, raised, strayed)
+        return Lifted.of([(self._one(plan, row, watch), self._raised()) for row in range(len(plan))])
 
-    def _one(self, plan: Plan, row: int, watch: Watch | None) -> tuple[str, float, float]:
-        """How one lift ends, how far the object is raised, and how far it is from where it should be, m."""
-        back = plan.pre_palm[row, :3] - plan.palm[row, :3]
+    def _one(self, plan: Plan, row: int, watch: Watch | None) -> str:
+        """How one lift ends."""
+        up, zero, back = np.array([0.0, 0.0, LIFT]), np.zeros(3), plan.pre_palm[row, :3] - plan.palm[row, :3]
         self._place(plan, row, back)
         opened, closed, squeezed = (
             self.hand.actuators(positions[row]) for positions in (plan.pre_grasp, plan.grasp, plan.squeeze)
         )
-        up, zero = np.array([0.0, 0.0, LIFT]), np.zeros(3)
         self._move("opened", _SETTLE, (back, back), (opened, opened), watch)
         self._move("approaching", _APPROACH, (back, zero), (opened, opened), watch)
-        if self._astray(zero) > _ASTRAY:
-            return self._ended("blocked")
+        if np.linalg.norm(self.data.qpos[:3]) > _ASTRAY:
+            return "blocked"
         moved, turned = self.motion()
         if moved > _KNOCKED[0] or turned > _KNOCKED[1]:
-            return self._ended("knocked over")
+            return "knocked over"
         self._move("closing", _CLOSE, (zero, zero), (opened, closed), watch)
         self._move("squeezing", _SQUEEZE, (zero, zero), (closed, squeezed), watch)
         if not self.touching():
-            return self._ended("missed")
+            return "missed"
         self.data.eq_active[self._holder] = False
         self._move("lifting", _RAISE, (zero, up), (squeezed, squeezed), watch)
-        if self._raised() < LEAST:
-            return self._ended("not raised")
+        if self._raised() < LIFT - SHORT:
+            return "not raised"
         self._move("holding", HOLD, (up, up), (squeezed, squeezed), watch)
-        _, raised, strayed = self._ended("")
-        held = raised >= LEAST and strayed <= FARTHEST and self.touching() and np.isfinite(raised)
-        return "lifted" if held else "dropped", raised, strayed
+        held = self._raised() >= LIFT - SHORT and self.touching() and not self.on_table()
+        return "lifted" if held else "dropped"
 
     def _place(self, plan: Plan, row: int, back: Array) -> None:
         """Hand opened and drawn back by ``back`` (3,) m, object at its place, all at rest."""
@@ -145,20 +162,26 @@ class ShadowLift(Simulation):
             if watch and step % every == 0:
                 watch(doing, self)
 
-    def _ended(self, reason: str) -> tuple[str, float, float]:
-        goal = self._start[0] + np.array([0.0, 0.0, LIFT])
-        return reason, self._raised(), float(np.linalg.norm(self.object_pose()[0] - goal))
-
     def _raised(self) -> float:
         return float(self.object_pose()[0][2] - self._start[0][2])
 
-    def _astray(self, goal: Array) -> float:
-        return float(np.linalg.norm(self.data.qpos[:3] - goal))
-
     def touching(self) -> bool:
         """Whether the hand touches the object."""
-        bodies = self.model.geom_bodyid[self.data.contact.geom]
-        return bool(((bodies == self.object_body).any(axis=1) & (bodies != 0).all(axis=1)).any())
+        return bool((self._on_object() & ~self._with_world()).any())
+
+    def on_table(self) -> bool:
+        """Whether the object touches the table."""
+        return bool((self._on_object() & self._with_world()).any())
+
+    def _on_object(self) -> NDArray[np.bool_]:
+        """(K,) contacts of the object."""
+        bodies: NDArray[np.bool_] = self.model.geom_bodyid[self.data.contact.geom] == self.object_body
+        return bodies.any(axis=1)
+
+    def _with_world(self) -> NDArray[np.bool_]:
+        """(K,) contacts of the table."""
+        bodies: NDArray[np.bool_] = self.model.geom_bodyid[self.data.contact.geom] == 0
+        return bodies.any(axis=1)
 
 
 def _spec(hand: ShadowHand, table: float | None) -> mujoco.MjSpec:
@@ -173,12 +196,12 @@ def _spec(hand: ShadowHand, table: float | None) -> mujoco.MjSpec:
     for body in spec.bodies[1:]:
         body.gravcomp = 1.0
     for geom in spec.geoms:
-        for key, value in (collision(HAND) | {"conaffinity": HAND | OBJECT}).items():
+        for key, value in {**collision(HAND), "conaffinity": HAND | OBJECT}.items():
             setattr(geom, key, value)
     if table is not None:
-        place = {"type": mujoco.mjtGeom.mjGEOM_PLANE, "pos": (0, 0, table), "size": (1, 1, 0.1)}
         both = {"contype": HAND | OBJECT, "conaffinity": HAND | OBJECT}
-        spec.worldbody.add_geom(name="table", **(collision(OBJECT) | place | both))
+        plane = {"type": mujoco.mjtGeom.mjGEOM_PLANE, "pos": (0, 0, table), "size": (1, 1, 0.1)}
+        spec.worldbody.add_geom(name="table", **{**collision(OBJECT), **both, **plane})
     holder = spec.add_equality(type=mujoco.mjtEq.mjEQ_WELD, objtype=mujoco.mjtObj.mjOBJ_BODY)
     holder.name1, holder.name2 = "object", "world"
     holder.data[:10] = 0.0  # no anchor elsewhere; where the object is when the model is compiled

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from hoi_ros.retargeting.fitting import Fit, Posture
+from hoi_ros.retargeting.kinematics import J2
 from hoi_ros.retargeting.shadow_hand import ShadowHand
 from hoi_ros.retargeting.spheres import Spheres
 from hoi_ros.retargeting.surface import CloudSurface
@@ -12,14 +15,13 @@ from hoi_ros.types import Array
 
 DISTANCE = 0.1  # m, that the hand is drawn back
 _OFF = (0.012, 0.03)  # m that the fingers are opened off the object
-_STRETCHED = (0.5, 1.0)  # shares of the way from there to stretched fingers
-_STEPS = np.array([0.01, 0.02, 0.035, 0.05, 0.075, 0.1])  # m, where a way back is looked at
+_STRETCHED = ((0.5, 0.5), (1.0, 0.0), (0.0, 1.0), (1.0, 1.0))  # then stretched by shares: knuckles, other joints
+_STEPS = np.array([0.01, 0.025, 0.045, 0.07, 0.1, 0.14, 0.18])  # m, where a way back is looked at: on beyond DISTANCE
+_FIRST_LOOK, _KEPT = 2, 6  # of the steps, which choose the ways that are looked at further
 _CLEAR = 0.003  # m that the hand should keep off the object on its way
 _PRICE = 0.0005  # m of overlap that opening further must save
-# Directions of approach in the palm's frame (-y out of the palm, z to the fingers), and straight down in the object's.
-_WAYS = np.array(
-    [[0, -1, 0], [0, 0, 1], [0, -1, 1], [1, -1, 0], [-1, -1, 0], [0, -1, -1], [1, 0, 1], [-1, 0, 1]], float
-)
+# Directions of approach in the palm's frame (-y out of the palm), none from behind; and straight down in the object's.
+_WAYS = np.array([(x, y, z) for x in (-1, 0, 1) for y in (-1, 0) for z in (-1, 0, 1) if (x, y, z) != (0, 0, 0)], float)
 _WAYS /= np.linalg.norm(_WAYS, axis=1, keepdims=True)
 _DOWN = np.array([0.0, 0.0, -1.0])
 _WRIST_STEPS = 7, 9  # values of WRJ2 and WRJ1 that are tried
@@ -28,33 +30,53 @@ _BENT_COST = 0.01  # m of clearance that a radian of bent wrist must bring
 _FOREARM_CLEAR = 0.01  # m
 
 
-def ways_back(fit: Fit, grasp: Posture, surface: CloudSurface) -> tuple[Array, Array]:
-    """Opened angles (N, 5, 5) and directions of approach (N, 3), unit, on which the hand meets least of the object."""
+@dataclass(frozen=True)
+class Ways:
+    """How N hands come."""
+
+    opened: Array  # (N, 5, 5) angles by finger and hinge
+    approach: Array  # (N, 3) unit
+    overlap: Array  # (N,) m, in what is to be kept clear, summed over looks at the way
+
+
+def ways_back(fit: Fit, grasp: Posture, surface: CloudSurface) -> Ways:
+    """Openings and directions of approach on which the hand meets least of the object and the table."""
     n, spheres = len(grasp.angles), fit.spheres
     ways = np.concatenate([_WAYS @ grasp.palm[..., :3].swapaxes(1, 2), np.broadcast_to(_DOWN, (n, 1, 3))], axis=1)
+    hands = _opened(fit, grasp, surface)
+    looked = _back(spheres, surface, hands[1][0], grasp.palm, ways, _STEPS[:_FIRST_LOOK])
+    kept = np.argsort(looked, axis=1)[:, :_KEPT]
+    ways = np.take_along_axis(ways, kept[..., None], axis=1)
     best, opened, approach = np.full(n, np.inf), grasp.angles.copy(), ways[:, 0].copy()
-    for angles, price in _opened(fit, grasp, surface):
+    for angles, price in hands:
         half = _overlap(spheres, surface, _centres(spheres, 0.5 * (grasp.angles + angles), grasp.palm), 0.0)
-        centres = _centres(spheres, angles, grasp.palm)
-        back = centres[:, None, None] - _STEPS[:, None, None] * ways[:, :, None, None]
-        cost = _overlap(spheres, surface, back, _CLEAR).sum(axis=2) + (half + price)[:, None]
+        cost = _back(spheres, surface, angles, grasp.palm, ways, _STEPS) + (half + price)[:, None]
         way = cost.argmin(axis=1)
         least = cost[np.arange(n), way]
         better = least < best
         best = np.where(better, least, best)
         opened[better], approach[better] = angles[better], ways[np.arange(n), way][better]
-    return opened, approach
+    return Ways(opened, approach, best)
+
+
+def _back(spheres: Spheres, surface: CloudSurface, angles: Array, palm: Array, ways: Array, steps: Array) -> Array:
+    """Overlap (N, W) of an open hand that is drawn back against ``ways`` (N, W, 3), summed over ``steps`` m."""
+    centres = _centres(spheres, angles, palm)
+    back = centres[:, None, None] - steps[:, None, None] * ways[:, :, None, None]
+    overlap: Array = _overlap(spheres, surface, back, _CLEAR).sum(axis=2)
+    return overlap
 
 
 def _opened(fit: Fit, grasp: Posture, surface: CloudSurface) -> list[tuple[Array, float]]:
     """Angles (N, 5, 5) of hands opened more and more, each with its price: fingers off the object, then stretched."""
     little, much = (fit.opened(grasp, surface, clear) for clear in _OFF)
-    stretched = []
-    for share in _STRETCHED:
+    hands = [(little, 0.0), (much, _PRICE)]
+    for knuckle, rest in _STRETCHED:
         angles = much.copy()
-        angles[:, 1:] *= 1.0 - share
-        stretched.append((angles, _PRICE * (1.0 + share)))
-    return [(little, 0.0), (much, _PRICE), *stretched]
+        angles[:, 1:, :J2] *= 1.0 - knuckle
+        angles[:, 1:, J2:] *= 1.0 - rest
+        hands.append((angles, _PRICE * (1.0 + knuckle + rest)))
+    return hands
 
 
 def wrists(hand: ShadowHand, palms: Array, approach: Array, surface: CloudSurface) -> Array:
@@ -71,10 +93,7 @@ def wrists(hand: ShadowHand, palms: Array, approach: Array, surface: CloudSurfac
     gaps = []
     for shift in (0.0, DISTANCE):
         placed = centres - shift * approach[:, None, None]
-        gap = surface(placed)[0] - radii
-        if surface.table is not None:
-            gap = np.minimum(gap, placed[..., 2] - surface.table - radii)
-        gaps.append(gap.min(axis=2))
+        gaps.append((surface.free(placed)[0] - radii).min(axis=2))
     lacking = np.maximum(_FOREARM_CLEAR - np.minimum(*gaps), 0.0)
     chosen = np.argmin(lacking + _BENT_COST * np.linalg.norm(angles, axis=1), axis=1)
     return angles[chosen]
@@ -87,8 +106,6 @@ def _centres(spheres: Spheres, angles: Array, palm: Array) -> Array:
 def _overlap(spheres: Spheres, surface: CloudSurface, centres: Array, clear: float) -> Array:
     """How deep the hand's spheres (..., S, 3) are in what is to be kept clear, the deepest of them, m."""
     radii = spheres.radii[spheres.own]
-    gap = surface(centres)[0] - radii
-    if surface.table is not None:
-        gap = np.minimum(gap, centres[..., 2] - surface.table - radii)
+    gap = surface.free(centres)[0] - radii
     deepest: Array = np.maximum(clear - gap.min(axis=-1), 0.0)
     return deepest

@@ -27,8 +27,9 @@ _PALM_TOUCH = 1.0
 _DEPTH_WEIGHT = 3.0  # of each sphere in the object or the table
 _TABLE_GAP = 0.003  # m above the table
 _STAY = 2e-5  # m^2/rad^2, of the hinges to where they began
-_OPENING_STEPS = 6
-_OPENING_DAMPING = 1e-4  # m^2/rad^2
+_OUTER = (J2, J1)  # hinges whose links press
+_STEPS = 6  # of opening and pressing
+_BENDING = 1e-4  # m^2/rad^2, what bending costs then
 _FAR = 0.02  # m, where following the human turns from square to linear
 
 
@@ -97,19 +98,52 @@ class Fit:
 
         Each finger leaves the surface along its normals, so the straight way back to the grasp meets it from there.
         """
-        angles, palm = grasp.angles, grasp.palm
-        fingers = np.flatnonzero(self.spheres.own & (self.spheres.finger != PALM))
-        for step in range(_OPENING_STEPS):
-            centres, _, jacobian, _ = self.spheres.place(angles, palm)
-            distance, gradient = surface(centres[:, fingers])
-            lacking = np.maximum(clear * (step + 1) / _OPENING_STEPS - distance + self.spheres.radii[fingers], 0.0)
-            rows = np.einsum("nsi,nsiv->nsv", gradient @ palm[..., :3], jacobian[:, fingers] @ self.reduce)
-            rows = rows[..., :_HINGES] * (lacking > 0.0)[..., None]
-            normal = rows.swapaxes(1, 2) @ rows + _OPENING_DAMPING * np.eye(_HINGES)
-            turn = np.linalg.solve(normal, rows.swapaxes(1, 2) @ lacking[..., None])[..., 0]
-            full = np.concatenate([turn, np.zeros((len(turn), 6))], axis=1) @ self.reduce.T
-            angles = self.coupled(angles + full[:, :_HINGES].reshape(angles.shape))
+        angles, fingers = grasp.angles, np.flatnonzero(self.spheres.own & (self.spheres.finger != PALM))
+        for step in range(_STEPS):
+            centres, _, jacobian, _ = self.spheres.place(angles, grasp.palm)
+            distance, normal = surface.free(centres[:, fingers])
+            lacking = np.maximum(clear * (step + 1) / _STEPS - distance + self.spheres.radii[fingers], 0.0)
+            angles = self._along(angles, grasp.palm, jacobian[:, fingers], normal, lacking, lacking > 0.0)
         return angles
+
+    def pressed(
+        self, grasp: Posture, surface: CloudSurface, near: float, inside: float
+    ) -> tuple[Array, NDArray[np.bool_]]:
+        """Angles (N, 5, 5) that press on the object, and which fingers (N, 5) do; the palm stays.
+
+        The outer two links of each finger that are within ``near`` m of the surface aim ``inside`` m beyond it.
+        """
+        spheres, rows = self.spheres, np.arange(len(grasp.angles))[:, None]
+        centres = spheres.place(grasp.angles, grasp.palm)[0]
+        distance, normal = surface(centres)
+        gap = distance - spheres.radii
+        chosen = np.stack(
+            [spheres.nearest(gap, finger, hinge) for hinge in _OUTER for finger in range(len(FINGERS))], axis=1
+        )
+        pressing, normal = gap[rows, chosen] < near, normal[rows, chosen]
+        goal = centres[rows, chosen] - (inside + gap[rows, chosen])[..., None] * normal
+        angles = grasp.angles
+        for _ in range(_STEPS):
+            centres, _, jacobian, _ = spheres.place(angles, grasp.palm)
+            lacking = np.einsum("nsi,nsi->ns", goal - centres[rows, chosen], normal)
+            angles = self._along(angles, grasp.palm, jacobian[rows, chosen], normal, lacking, pressing)
+        return angles, pressing.reshape(-1, len(_OUTER), len(FINGERS)).any(axis=1)
+
+    def depth(self, posture: Posture, surface: CloudSurface) -> Array:
+        """How deep (N,) the hand is in the object or the table, m."""
+        centres = self.spheres.place(posture.angles, posture.palm)[0][:, self.spheres.own]
+        gap = surface.free(centres)[0] - self.spheres.radii[self.spheres.own]
+        depth: Array = np.maximum(-gap.min(axis=1), 0.0)
+        return depth
+
+    def _along(
+        self, angles: Array, palm: Array, jacobian: Array, normal: Array, lacking: Array, on: NDArray[np.bool_]
+    ) -> Array:
+        """Angles whose spheres (N, S) have moved along ``normal`` (N, S, 3) by what they are ``lacking`` (N, S), m."""
+        rows = np.einsum("nsi,nsiv->nsv", normal @ palm[..., :3], jacobian @ self.reduce)[..., :_HINGES] * on[..., None]
+        matrix = rows.swapaxes(1, 2) @ rows + _BENDING * np.eye(_HINGES)
+        turn = np.linalg.solve(matrix, rows.swapaxes(1, 2) @ lacking[..., None])[..., 0] * self._movable
+        return self.coupled(angles + (turn @ self.reduce[:_HINGES, :_HINGES].T).reshape(angles.shape))
 
     def _moved(self, here: Posture, step: Array) -> Posture:
         full = step @ self.reduce.T
@@ -166,14 +200,11 @@ class Fit:
         return system, system[:, -1, -1] - own + following.sum(axis=1)
 
     def _touching(self, gap: Array, wanted: Wanted) -> Array:
-        """Weights (N, S) of the spheres that are to be brought to the surface: the nearest of each link that touches."""
-        weights = np.zeros_like(gap)
-        rows = np.arange(len(gap))
+        """Weights (N, S) of what is to be brought to the surface: the nearest sphere of each link that touches."""
+        weights, rows = np.zeros_like(gap), np.arange(len(gap))
         for finger in range(len(FINGERS)):
             for hinge in np.flatnonzero(_TOUCH):
-                mine = np.flatnonzero((self.spheres.finger == finger) & (self.spheres.link == hinge))
-                nearest = mine[np.argmin(gap[:, mine], axis=1)]
+                nearest = self.spheres.nearest(gap, finger, hinge)
                 weights[rows, nearest] = _TOUCH[hinge] * wanted.touching[:, finger, hinge]
-        mine = np.flatnonzero(self.spheres.finger == PALM)
-        weights[rows, mine[np.argmin(gap[:, mine], axis=1)]] += _PALM_TOUCH * wanted.palm_touching
+        weights[rows, self.spheres.nearest(gap, PALM, PALM)] += _PALM_TOUCH * wanted.palm_touching
         return weights

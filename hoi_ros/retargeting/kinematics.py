@@ -55,7 +55,8 @@ class Fingers:
         self._sin = self._cos[..., ::-1] * (1.0, -1.0)
         self._points = []
         for frame, offsets in points:
-            turns = np.array([np.eye(3) if row[frame] is None else onto_z(row[frame].axis) for row in rows])
+            hinges = [row[frame] for row in rows]
+            turns = np.array([np.eye(3) if hinge is None else onto_z(hinge.axis) for hinge in hinges])
             self._points.append((frame, np.einsum("fji,fj->fi", turns, offsets)[..., None]))
 
     def __call__(self, angles: Array) -> tuple[Array, Array]:

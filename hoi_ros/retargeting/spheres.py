@@ -48,7 +48,14 @@ class Spheres:
     @cached_property
     def own(self) -> NDArray[np.bool_]:
         """(S,) that stand for flesh; the rest are the padding of shorter fingers."""
-        return self.radii > 0.0
+        own: NDArray[np.bool_] = self.radii > 0.0
+        return own
+
+    def nearest(self, gap: Array, finger: int, hinge: int) -> NDArray[np.intp]:
+        """The sphere (N,) of a link that has the least ``gap`` (N, S)."""
+        mine = np.flatnonzero((self.finger == finger) & (self.link == hinge))
+        chosen: NDArray[np.intp] = mine[np.argmin(gap[:, mine], axis=1)]
+        return chosen
 
     def place(self, angles: Array, palm: Array) -> tuple[Array, Array, Array, Array]:
         """Centres (N, S, 3), marks (N, 5, 2, 3) (tip and middle joint of each finger), and the Jacobians of both.

@@ -36,3 +36,11 @@ class CloudSurface:
         away = sign[..., None] * offset / np.maximum(distance, 1e-9)[..., None]
         near = distance < _NEAR
         return np.where(near, height, sign * distance), np.where(near[..., None], normals, away)
+
+    def free(self, points: Array) -> tuple[Array, Array]:
+        """As a call, of the object and the table, whichever is nearer."""
+        distance, gradient = self(points)
+        if self.table is None:
+            return distance, gradient
+        height = points[..., 2] - self.table
+        return np.minimum(distance, height), np.where((height < distance)[..., None], [0.0, 0.0, 1.0], gradient)

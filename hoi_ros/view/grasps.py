@@ -33,8 +33,8 @@ def sheet(obj: ObjectModel | Mesh, hands: Array, faces: NDArray[np.int32], title
 
 def of_grasp(obj: ObjectModel | Mesh, hand: Array, faces: NDArray[np.int32], side: int = 1) -> Picture:
     """One hand (778, 3) on the object, z up, seen across the line from hand to object; ``side`` -1: from behind."""
-    view = _view(hand.mean(axis=0) - obj.vertices.mean(axis=0), side)
-    thing = _in_parts(obj) if isinstance(obj, ObjectModel) else obj
+    view = across(hand.mean(axis=0) - obj.vertices.mean(axis=0), side)
+    thing = in_parts(obj) if isinstance(obj, ObjectModel) else obj
     corners, skin = thing.vertices @ view.T, hand @ view.T
     camera, shift = framing(np.concatenate([corners, skin]), TILE)
     meshes = [replace(thing, vertices=corners + shift), Mesh(skin + shift, faces, pictures.SKIN["right"])]
@@ -50,15 +50,15 @@ def of_points(points: Array, size: float = 0.0015) -> Mesh:
     return Mesh(vertices, faces.astype(np.int32), PART_COLOURS[0])
 
 
-def _in_parts(obj: ObjectModel) -> Mesh:
+def in_parts(obj: ObjectModel) -> Mesh:
     """The object with a colour for each part, so no corner is shared."""
     corners = obj.vertices[obj.faces].reshape(-1, 3)
     colours = np.repeat(PART_COLOURS[obj.face_parts % len(PART_COLOURS)], 3, axis=0)
     return Mesh(corners, np.arange(len(corners), dtype=np.int32).reshape(-1, 3), colours)
 
 
-def _view(towards_hand: Array, side: int) -> Array:
-    """Rotation (3, 3) of the object's frame into a camera's (x right, y down, z forward)."""
+def across(towards_hand: Array, side: int = 1) -> Array:
+    """Rotation (3, 3) of the object's frame into a camera's (x right, y down, z forward), across a line (3,)."""
     azimuth = np.arctan2(towards_hand[1], towards_hand[0]) + side * (np.pi / 2.0 - _OFF_SIDE)
     forward = -np.array(
         [np.cos(azimuth) * np.cos(_ELEVATION), np.sin(azimuth) * np.cos(_ELEVATION), np.sin(_ELEVATION)]

@@ -38,21 +38,23 @@ def robot_meshes(positions: Array, side: Side) -> list[Mesh]:
         if link == ROOT:
             continue
         for shape in body.shapes:
-            vertices, faces = _surface(shape.kind, shape.size)
+            vertices, faces = surface(shape.kind, shape.size)
             pose = poses[link][0] @ shape.pose
             placed = (TURN[side] * UPRIGHT).apply(vertices @ pose[:3, :3].T + pose[:3, 3])
-            meshes.append(Mesh(placed, faces, _colour(link), GLOSS))
+            meshes.append(Mesh(placed, faces, colour_of(link), GLOSS))
     return meshes
 
 
-def _colour(link: str) -> Array:
+def colour_of(link: str) -> Array:
+    """Colour (3,) of a link."""
     if link.endswith("distal"):
         return ACCENT
     return STEEL if link.endswith(("proximal", "middle")) else DARK
 
 
 @lru_cache(maxsize=64)
-def _surface(kind: str, size: tuple[float, ...]) -> tuple[Array, NDArray[np.int32]]:
+def surface(kind: str, size: tuple[float, ...]) -> tuple[Array, NDArray[np.int32]]:
+    """Vertices (V, 3) and faces (F, 3) of a capsule or box, as `bodies.Shape` has them."""
     if kind == "capsule":
         mesh = trimesh.creation.capsule(height=2.0 * size[1], radius=size[0], count=[24, 24])
     else:

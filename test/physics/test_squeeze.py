@@ -8,7 +8,6 @@ from made_scenes import MEAN, pinched_box
 from scipy.optimize import nnls
 
 from hoi_ros.hand import HandModel
-from hoi_ros.physics import forces
 from hoi_ros.physics import squeeze as module
 from hoi_ros.physics.human_hand import Build, HumanHand
 
@@ -19,8 +18,8 @@ def test_newton_on_the_dual_agrees_with_active_sets(seed: int, count: int) -> No
     rng = np.random.default_rng(seed)
     rows = np.concatenate([rng.normal(size=(6, count)), np.full((1, count), 10.0)])
     aim = np.append(np.zeros(6), 10.0)
-    expected = nnls(np.concatenate([rows, forces.SPREAD * np.eye(count)]), np.append(aim, np.zeros(count)))[0]
-    np.testing.assert_allclose(forces.non_negative(rows, aim), expected, atol=1e-6)
+    expected = nnls(np.concatenate([rows, module._SPREAD * np.eye(count)]), np.append(aim, np.zeros(count)))[0]
+    np.testing.assert_allclose(module._non_negative(rows, aim), expected, atol=1e-6)
 
 
 def test_the_squeeze_stays_within_its_torque_and_closes_the_pinch(model: HandModel) -> None:
@@ -28,13 +27,13 @@ def test_the_squeeze_stays_within_its_torque_and_closes_the_pinch(model: HandMod
     hand = HumanHand(model, MEAN, obj, Build())
     hand.pose(hands, 0)
     torques = module.squeeze(hand, 0.6)
-    assert 0.02 < np.abs(torques).max() <= forces.TORQUE + 1e-12
+    assert 0.02 < np.abs(torques).max() <= module.TORQUE + 1e-12
     still = hand.data.xipos[hand.object_body].copy()
     hand.squeeze(torques)
     hand.run(0.2)
-    pressed = hand.contact_forces()
-    assert np.linalg.norm(pressed, axis=1).sum() > 3.0  # the pads press
-    assert np.linalg.norm(pressed.sum(axis=0)) < 0.2  # and balance
+    forces = hand.contact_forces()
+    assert np.linalg.norm(forces, axis=1).sum() > 3.0  # the pads press
+    assert np.linalg.norm(forces.sum(axis=0)) < 0.2  # and balance
     assert np.linalg.norm(hand.data.xipos[hand.object_body] - still) < 0.005
 
 
