@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.spatial import cKDTree
 from torch import Tensor
 
 from hoi_ros.methods.optimisation.fields import Fields
 from hoi_ros.types import Array
 
-CHUNK = 512  # query points at a time: their distances to a cloud stay in the processor's cache
 OTHERS_ROOM = 0.003  # m to keep off what is not wanted
 
 
@@ -38,10 +39,11 @@ class CloudSurface:
 
     def nearest(self, points: Tensor) -> Tensor:
         """Index (M,) of the nearest of the cloud's points to points (M, 3)."""
-        # |p - c|^2 without |p|^2, which is the same for every c.
-        square = self.points.square().sum(1)
-        doubled = 2.0 * self.points.T
-        return torch.cat([(square - chunk @ doubled).argmin(1) for chunk in points.split(CHUNK)])
+        return torch.from_numpy(self._tree.query(points.numpy())[1])
+
+    @cached_property
+    def _tree(self) -> cKDTree:
+        return cKDTree(self.points.numpy())
 
 
 class _Signed(torch.autograd.Function):
@@ -93,8 +95,7 @@ def cloud_fields(points: Array, normals: Array, wanted: NDArray[np.bool_], carri
     """
     cloud, directions = (torch.from_numpy(values.astype(np.float32)) for values in (points, normals))
     chosen = torch.from_numpy(wanted)
-    spacing = torch.cdist(cloud, cloud).topk(2, largest=False).values[:, 1].mean()
-    radius = float(spacing)
+    radius = float(cKDTree(points).query(points, 2)[0][:, 1].mean())
 
     def some(rows: Tensor, room: float = 0.0) -> CloudSurface | None:
         return CloudSurface(cloud[rows], directions[rows], radius, room) if rows.any() and not rows.all() else None

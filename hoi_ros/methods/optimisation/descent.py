@@ -14,6 +14,7 @@ from hoi_ros.methods.optimisation.fields import Fields
 from hoi_ros.methods.optimisation.force_closure import ForceClosure
 from hoi_ros.methods.optimisation.hand_layer import HandLayer, rotations
 
+FAR = 0.02  # m within which skin counts as contact, before a descent narrows it
 SLACK = 0.001  # m that touching skin may be in the object
 WEIGHTS: Mapping[str, float] = {
     "touch": 1.0,
@@ -59,7 +60,7 @@ class Problem:
         self.layer, self.fields, self.wish = layer, fields, wish
         self.closure = ForceClosure()
         self.stress = 1.0  # on penetration
-        self.reach = 0.0  # m within which skin counts as contact
+        self.reach = FAR  # m within which skin counts as contact
 
     def __getitem__(self, rows: Tensor) -> Problem:
         return Problem(self.layer, self.fields, self.wish[rows])

@@ -14,7 +14,7 @@ from torch import Tensor
 from hoi_ros.hand.grasp_shapes import GRASP_SHAPES, GraspShape
 from hoi_ros.hand.limits import Limits
 from hoi_ros.hand.model import HandModel
-from hoi_ros.methods.optimisation.descent import FreeHands, Problem, descend
+from hoi_ros.methods.optimisation.descent import FAR, FreeHands, Problem, descend
 from hoi_ros.methods.optimisation.energies import NEAR, Wish
 from hoi_ros.methods.optimisation.fields import REACH, Fields
 from hoi_ros.methods.optimisation.hand_layer import FACES, PATCH_REGIONS, Flesh, HandLayer
@@ -29,7 +29,7 @@ HEATS = 3  # followed for each one that is finished
 RARER = 0.85  # chance of a grasp type beside that of the likelier one before it
 FIRST, SECOND, LAST = 25, 45, 20  # steps of the three stages
 RATE = 0.012  # rad, and tenths of a metre, of the first steps
-FAR, MIDDLE = 0.02, 0.008  # m within which wanted skin counts as contact in the first stages
+MIDDLE = 0.008  # m within which wanted skin counts as contact in the second stage
 INDENT = 0.0008  # m that touching skin should be in the object
 STRESS = 10.0  # on penetration in the last stage
 _SHARES = np.bincount(PATCH_REGIONS, minlength=17)

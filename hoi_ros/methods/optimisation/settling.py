@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from scipy.spatial.transform import Rotation
+from torch import Tensor
 
 from hoi_ros.hand.limits import Limits
 from hoi_ros.hand.model import HandModel
@@ -28,10 +29,14 @@ _SHARES = np.bincount(PATCH_REGIONS, minlength=17)[PATCH_REGIONS]
 
 @dataclass(frozen=True)
 class Settled:
-    """Hands after a few steps, with the terms of the energy (N,) they ended with."""
+    """Hands after a few steps, and what they feel of the object, (N,) by name.
+
+    The terms of the energy; "depth" and "flesh_depth", mm, of skin in the object and of it in the flesh; "part",
+    the share of the touching skin that is on what is wanted; "patches" of skin and "fingers" that touch.
+    """
 
     hands: HandBatch
-    terms: dict[str, Array]
+    felt: dict[str, Array]
 
 
 class Settler:
@@ -42,16 +47,21 @@ class Settler:
         self._betas = betas
         self._layer = HandLayer(model, Flesh.of(model), betas)
 
-    def settle(self, hands: HandBatch, fields: Fields, holds: bool, steps: int = STEPS) -> Settled:
-        """The hands, of that person, after ``steps`` steps; ``holds``: the contacts must hold the object."""
+    def settle(self, hands: HandBatch, fields: Fields, holds: bool, count: int, steps: int = STEPS) -> Settled:
+        """The ``count`` likeliest of hands (N,) of that person after ``steps`` steps, in the order they came.
+
+        ``holds``: the contacts must hold the object.
+        """
         layer = self._layer
         start = self._start(hands)
-        wish = self._wish(start, fields, holds)
-        problem = Problem(layer, fields, wish)
+        problem = Problem(layer, fields, self._wish(start, fields, holds))
+        if count < len(hands):
+            problem.reach = FIRST_REACH
+            with torch.no_grad():
+                likely = problem.cost(start, INDENT).argsort()[:count].sort().values
+            problem, start = problem[likely], start[likely]
         problem.stress = STRESS
         end = descend(problem, start, steps, RATES, (FIRST_REACH, NEAR), INDENT)
-        with torch.no_grad():
-            terms = problem.terms(end, INDENT)
         rotation, wrist = end.wrist()
         return Settled(
             HandBatch(
@@ -60,8 +70,25 @@ class Settler:
                 np.tile(self._betas, (len(rotation), 1)),
                 wrist.numpy().astype(np.float64) - layer.rest[0],
             ),
-            {name: term.numpy().astype(np.float64) for name, term in terms.items()},
+            {name: value.numpy().astype(np.float64) for name, value in self._felt(problem, end).items()},
         )
+
+    @torch.no_grad()
+    def _felt(self, problem: Problem, hands: FreeHands) -> dict[str, Tensor]:
+        layer, fields = self._layer, problem.fields
+        skin, balls, _ = layer.pose(hands.angles, *hands.wrist())
+        on_skin, in_flesh = fields.solid.lookup(skin)[0], fields.solid.lookup(balls)[0]
+        touching = on_skin < NEAR
+        on_part = touching & (distance_to_part(fields, skin, on_skin) < NEAR)
+        patches = on_skin[:, layer.patches].amin(-1) < NEAR
+        fingers = patches[:, :15].view(-1, 5, 3).any(-1)
+        return problem.terms(hands, INDENT) | {
+            "depth": 1e3 * (-on_skin).amax(1).clamp(min=0.0),
+            "flesh_depth": 1e3 * (layer.radii - in_flesh).amax(1).clamp(min=0.0),
+            "part": on_part.sum(1) / touching.sum(1).clamp(min=1),
+            "patches": patches.sum(1),
+            "fingers": fingers.sum(1),
+        }
 
     def _start(self, hands: HandBatch) -> FreeHands:
         """Turned about the middle of the touching skin."""
@@ -77,11 +104,12 @@ class Settler:
 
     @torch.no_grad()
     def _wish(self, hands: FreeHands, fields: Fields, holds: bool) -> Wish:
-        """The shape as it is, and contact where the skin is near what is wanted."""
+        """The shape as it is, and contact where the skin is nearly as near to what is wanted as anywhere."""
         skin, _, _ = self._layer.pose(hands.angles, *hands.wrist())
         distance = distance_to_part(fields, skin, fields.solid.lookup(skin)[0])
         nearest = distance[:, self._layer.patches].amin(-1)
-        near = torch.exp(-((nearest.clamp(min=0.0) / FIRST_REACH) ** 2)) / torch.from_numpy(_SHARES).float()
+        behind = (nearest - nearest.amin(1, keepdim=True).clamp(min=0.0)).clamp(min=0.0)  # the nearest patch
+        near = torch.exp(-((behind / FIRST_REACH) ** 2)) / torch.from_numpy(_SHARES).float()
         return Wish(
             hands.angles.clone(),
             torch.full_like(hands.angles, STIFF),

@@ -1,0 +1,180 @@
+"""The stage: a cloud and a sentence in, ranked grasps out, or a refusal that says why."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial.transform import Rotation
+
+from hoi_ros.hand import HandModel, load_hand_model
+from hoi_ros.language.encoder import TextEncoder
+from hoi_ros.language.request import Request, parse
+from hoi_ros.learning.weights import load_shipped
+from hoi_ros.methods.affordgrasp.ranking import Ranking
+from hoi_ros.methods.affordgrasp.sampler import Sampler
+from hoi_ros.methods.optimisation.cloud_fields import cloud_fields
+from hoi_ros.methods.optimisation.settling import Settler
+from hoi_ros.refusals import Reason, Refused
+from hoi_ros.scene.affordances import HOLDING, PUSHING, Affordance
+from hoi_ros.scene.clouds import Cloud, prepare
+from hoi_ros.types import Array, Grasp, HandBatch, HandPose, ObjectCloud
+
+POINTS = 1024  # of a cloud that are looked at, as in training
+CANDIDATES = 8  # hands that are tried, and at least
+SPARE = 1.0  # hands that are tried for each that is asked for
+WIDEST = 0.14  # m across the thinnest way of a part: no hand spans more
+LEAST = 8  # points that must be afforded
+_KINDS = {
+    Affordance.HANDLE_GRASP: "Grip the handle.",
+    Affordance.WRAP_GRASP: "Wrap your hand around it.",
+    Affordance.LIFT: "Lift it up.",
+    Affordance.PULL: "Pull it.",
+    Affordance.TWIST: "Twist the cap.",
+    Affordance.PRESS: "Press the button.",
+    Affordance.SUPPORT: "Support it from below.",
+    Affordance.LEVER: "Push the lever.",
+}
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A cloud as the networks see it, and what of it is asked for."""
+
+    points: Array  # (N, 3) m, farthest first
+    normals: Array  # (N, 3)
+    chance: Array  # (N,) probability of being what is asked for
+
+    @property
+    def wanted(self) -> NDArray[np.bool_]:
+        """What is asked for, (N,)."""
+        wanted: NDArray[np.bool_] = self.chance >= 0.5
+        return wanted
+
+
+class AffordGrasp:
+    """Grasps by the shipped networks, settled on the cloud, for the mean hand."""
+
+    def __init__(self, sampler: Sampler, ranking: Ranking, encoder: TextEncoder, model: HandModel) -> None:
+        self._sampler, self._ranking, self._encoder, self._model = sampler, ranking, encoder, model
+        self._settler = Settler(model, np.zeros(10))
+
+    @classmethod
+    def shipped(cls) -> AffordGrasp:
+        """With the shipped weights."""
+        ranking = Ranking.load(load_shipped("affordgrasp_ranking"))
+        return cls(Sampler.shipped(), ranking, TextEncoder(), load_hand_model())
+
+    def reset(self) -> None:
+        """Nothing is remembered but sentences."""
+
+    def synthesize(self, cloud: ObjectCloud, instruction: str, count: int, seed: int) -> list[Grasp]:
+        """At most ``count`` grasps, best first, in the frame of ``cloud``, in which z is up.
+
+        Raises Refused: INSTRUCTION for a sentence that forbids, or asks for nothing the object affords; NO_GRASP for
+        what is larger than a hand can hold; CLOUD for a cloud without an object.
+        """
+        request = _understood(instruction)
+        shown = self.look(cloud, instruction)
+        holds = request is None or request.affordance in HOLDING
+        if holds and _thickness(shown.points[shown.wanted]) > WIDEST:
+            size = _thickness(shown.points[shown.wanted])
+            raise Refused(
+                Reason.NO_GRASP,
+                f"what is to be held is {100 * size:.0f} cm across; a hand spans {100 * WIDEST:.0f} cm",
+            )
+        hands = self._sampler.hands(
+            shown.points, shown.chance, self._encoder.encode([instruction]), max(CANDIDATES, round(SPARE * count)), seed
+        )
+        carried = request is None or request.affordance not in (*PUSHING, Affordance.TWIST)
+        hands, felt, score = self.settle(shown, hands, holds, carried)
+        best = np.argsort(-score, kind="stable")[:count]
+        poses = self._poses(hands[best], score[best], cloud)
+        return [
+            Grasp(
+                hand,
+                str(request.affordance) if request else "",
+                (request.part if request else None) or "object",
+                float(score[row]),
+                {name: float(values[row]) for name, values in felt.items() if name in _TOLD},
+            )
+            for hand, row in zip(poses, best, strict=True)
+        ]
+
+    def look(self, cloud: ObjectCloud, instruction: str) -> Shown:
+        """The cloud thinned, and what of it a sentence asks for. Raises Refused(CLOUD, INSTRUCTION)."""
+        thinned = prepare(Cloud(cloud.points, cloud.normals), POINTS)
+        assert thinned.normals is not None
+        chance = self._sampler.affordance(thinned.points, self._encoder.encode([instruction]))[0]
+        if (chance >= 0.5).sum() < LEAST:
+            raise Refused(
+                Reason.INSTRUCTION,
+                f"'{instruction}' asks for nothing the object has; it affords: {self._offer(thinned)}",
+            )
+        return Shown(thinned.points, thinned.normals, chance)
+
+    def settle(
+        self, shown: Shown, hands: HandBatch, holds: bool, carried: bool
+    ) -> tuple[HandBatch, dict[str, Array], Array]:
+        """Hands brought onto the cloud, what they feel (N,) by name, and the probability (N,) that they do it."""
+        fields = cloud_fields(shown.points, shown.normals, shown.wanted, carried)
+        settled = self._settler.settle(self._as_mean_hand(hands), fields, holds)
+        return settled.hands, settled.felt, self._ranking.probability(settled.felt)
+
+    def _offer(self, cloud: ObjectCloud) -> str:
+        chances = self._sampler.affordance(cloud.points, self._encoder.encode(list(_KINDS.values())))
+        found = [str(kind) for kind, chance in zip(_KINDS, chances, strict=True) if (chance >= 0.5).sum() >= LEAST]
+        return ", ".join(found) or "nothing known"
+
+    def _as_mean_hand(self, hands: HandBatch) -> HandBatch:
+        """The same poses by the mean hand, its keypoints' middle where it was."""
+        mean = np.zeros_like(hands.betas)
+        here, there = (
+            self._model.joints(hands.global_orient, hands.hand_pose, betas, hands.transl)
+            for betas in (hands.betas, mean)
+        )
+        return HandBatch(hands.global_orient, hands.hand_pose, mean, hands.transl + (here - there).mean(axis=1))
+
+    def _poses(self, hands: HandBatch, score: Array, cloud: ObjectCloud) -> list[HandPose]:
+        keypoints = self._model.joints(hands.global_orient, hands.hand_pose, hands.betas, hands.transl)
+        quaternions = Rotation.from_rotvec(hands.global_orient).as_quat()
+        return [
+            HandPose(
+                side="right",
+                score=float(score[row]),
+                global_orient=hands.global_orient[row],
+                hand_pose=hands.hand_pose[row],
+                betas=hands.betas[row],
+                transl=hands.transl[row],
+                keypoints=keypoints[row],
+                wrist_pose=np.concatenate([keypoints[row, 0], quaternions[row]]),
+                keypoints_2d=np.zeros((21, 2)),
+                stamp_ns=cloud.stamp_ns,
+                frame_id=cloud.frame_id,
+            )
+            for row in range(len(hands))
+        ]
+
+
+_TOLD = ("depth", "flesh_depth", "part", "fingers", "hold")
+
+
+def _understood(instruction: str) -> Request | None:
+    """What keywords say of a sentence; None where the networks must. Raises Refused(INSTRUCTION)."""
+    try:
+        request = parse(instruction)
+    except Refused:
+        if not instruction.strip():
+            raise
+        return None
+    if request.affordance is Affordance.NO_GRASP:
+        raise Refused(Reason.INSTRUCTION, f"'{instruction}' asks not to touch the object")
+    return request
+
+
+def _thickness(points: Array) -> float:
+    """The least extent of points (N, 3), m, along their principal axes."""
+    around = points - points.mean(axis=0)
+    axes = np.linalg.svd(around, full_matrices=False)[2]
+    return float(np.ptp(around @ axes.T, axis=0).min())
