@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from hoi_ros.methods.affordgrasp.training import Part
 
 Method = Annotated[str, typer.Argument(help="affordgrasp.")]
-Name = Annotated[str, typer.Option("--part", help="Network of the method: affordance, classifier, autoencoder.")]
+Name = Annotated[str, typer.Option("--part", help="Network of the method, by name.")]
 Data = Annotated[Path, typer.Option(help="A dataset made by 'hoi data build'.", exists=True, file_okay=False)]
 Seed = Annotated[int, typer.Option(min=0, help="The same seed gives the same result on the same machine.")]
 
@@ -53,17 +53,35 @@ def train(
 def score(
     method: Method,
     data: Data,
-    part: Name = "affordance",
-    weights: Annotated[Path | None, typer.Option(exists=True, help="Other weights than the shipped ones.")] = None,
+    part: Annotated[
+        str, typer.Option("--part", help="grasps: what the whole method gives. Else a network of it, by name.")
+    ] = "grasps",
+    row: Annotated[str, typer.Option(help="Of the table of grasps: the method, a part left out, or a peer.")] = "",
+    split: Annotated[str, typer.Option(help="Of the table of grasps: test, unseen, held_out or one_view.")] = "test",
+    each: Annotated[int, typer.Option(min=1, help="Grasps of each question of the table of grasps.")] = 4,
+    most: Annotated[int, typer.Option(min=1, help="Questions of the table of grasps, at most.")] = 10_000,
+    weights: Annotated[
+        Path | None, typer.Option(exists=True, help="Other weights of a network than the shipped ones.")
+    ] = None,
     seed: Seed = 0,
     as_json: Json = False,
 ) -> None:
     """A method's figures on the engine's test split, unseen categories and held-out phrasings."""
     from hoi_ros.dataset.reader import Dataset
 
-    chosen = _part(method, part)
-    with progress("scoring", None) as advance:
-        table = chosen.score(Dataset(data), weights, seed, advance)
+    dataset = Dataset(data)
+    table: Mapping[str, Any]
+    if part == "grasps":
+        from hoi_ros.methods.affordgrasp.answers import table_of
+
+        with progress("scoring", None) as advance:
+            table = {split: table_of(dataset, row or method, split, each, most, seed, advance)}
+    else:
+        chosen = _part(method, part)
+        if chosen.score is None:
+            raise Refused(Reason.PARAMETER, f"{part} has no table of its own; it is scored by --part grasps")
+        with progress("scoring", None) as advance:
+            table = chosen.score(dataset, weights, seed, advance)
     finish(dict(table), as_json, *_lines(table))
 
 

@@ -16,11 +16,14 @@ FELT = (
     "touch", "hold", "penetration", "self", "keep_off", "unnatural",
     "depth", "flesh_depth", "part", "fingers", "patches",
 )  # fmt: skip
-"""What ``Settled.felt`` knows of a grasp, by name."""
+"""What ``Settled.felt`` knows of a grasp, by name; a grasp that need not hold has no "hold"."""
+
+
+HIDDEN = 16
 
 
 class Ranking(Network):
-    """Logits (B,) of what is felt (B, F), in the order of ``names``: a logistic regression on logarithms."""
+    """Logits (B,) of what is felt (B, F), in the order of ``names``, and whether the grasp must hold."""
 
     mean: Tensor
     deviation: Tensor
@@ -29,10 +32,10 @@ class Ranking(Network):
         super().__init__()
         self.config: Mapping[str, Any] = {"names": list(names)}
         self.names = tuple(names)
-        self.register_buffer("mean", torch.zeros(len(self.names)))
-        self.register_buffer("deviation", torch.ones(len(self.names)))
-        self.linear = nn.Linear(len(self.names), 1)
-        nn.init.zeros_(self.linear.weight)
+        width = len(self.names) + 1
+        self.register_buffer("mean", torch.zeros(width))
+        self.register_buffer("deviation", torch.ones(width))
+        self.layers = nn.Sequential(nn.Linear(width, HIDDEN), nn.GELU(), nn.Linear(HIDDEN, 1))
 
     @torch.no_grad()
     def normalise(self, values: Tensor) -> None:
@@ -42,16 +45,18 @@ class Ranking(Network):
 
     def forward(self, values: Tensor) -> Tensor:
         """Logits (B,) of values (B, F)."""
-        logits: Tensor = self.linear((values - self.mean) / self.deviation)[:, 0]
+        logits: Tensor = self.layers((values - self.mean) / self.deviation)[:, 0]
         return logits
 
-    def values(self, felt: Mapping[str, Array]) -> Tensor:
+    def values(self, felt: Mapping[str, Array], holds: bool) -> Tensor:
         """Values (B, F) of what is felt (B,) by name; lengths and energies by their logarithm."""
-        columns = [np.log1p(np.maximum(felt[name], 0.0)) for name in self.names]
+        count = len(next(iter(felt.values())))
+        columns = [np.log1p(np.maximum(felt.get(name, np.zeros(count)), 0.0)) for name in self.names]
+        columns.append(np.full(count, float(holds)))
         return torch.from_numpy(np.stack(columns, axis=1).astype(np.float32))
 
     @torch.inference_mode()
-    def probability(self, felt: Mapping[str, Array]) -> Array:
+    def probability(self, felt: Mapping[str, Array], holds: bool) -> Array:
         """Probability (B,) that a grasp does what it is for."""
-        found: Array = self(self.values(felt)).sigmoid().numpy().astype(np.float64)
+        found: Array = self(self.values(felt, holds)).sigmoid().numpy().astype(np.float64)
         return found

@@ -22,8 +22,8 @@ from hoi_ros.scene.clouds import Cloud, prepare
 from hoi_ros.types import Array, Grasp, HandBatch, HandPose, ObjectCloud
 
 POINTS = 1024  # of a cloud that are looked at, as in training
-CANDIDATES = 8  # hands that are tried, and at least
-SPARE = 1.0  # hands that are tried for each that is asked for
+DRAWN, FOLLOWED = 32, 8  # hands that are drawn, and the likeliest of them that are settled, at least
+SPARE = 1.25  # hands that are settled for each that is asked for
 WIDEST = 0.14  # m across the thinnest way of a part: no hand spans more
 LEAST = 8  # points that must be afforded
 _KINDS = {
@@ -57,7 +57,7 @@ class AffordGrasp:
     """Grasps by the shipped networks, settled on the cloud, for the mean hand."""
 
     def __init__(self, sampler: Sampler, ranking: Ranking, encoder: TextEncoder, model: HandModel) -> None:
-        self._sampler, self._ranking, self._encoder, self._model = sampler, ranking, encoder, model
+        self._sampler, self.ranking, self._encoder, self._model = sampler, ranking, encoder, model
         self._settler = Settler(model, np.zeros(10))
 
     @classmethod
@@ -75,7 +75,7 @@ class AffordGrasp:
         Raises Refused: INSTRUCTION for a sentence that forbids, or asks for nothing the object affords; NO_GRASP for
         what is larger than a hand can hold; CLOUD for a cloud without an object.
         """
-        request = _understood(instruction)
+        request = understood(instruction)
         shown = self.look(cloud, instruction)
         holds = request is None or request.affordance in HOLDING
         if holds and _thickness(shown.points[shown.wanted]) > WIDEST:
@@ -84,11 +84,7 @@ class AffordGrasp:
                 Reason.NO_GRASP,
                 f"what is to be held is {100 * size:.0f} cm across; a hand spans {100 * WIDEST:.0f} cm",
             )
-        hands = self._sampler.hands(
-            shown.points, shown.chance, self._encoder.encode([instruction]), max(CANDIDATES, round(SPARE * count)), seed
-        )
-        carried = request is None or request.affordance not in (*PUSHING, Affordance.TWIST)
-        hands, felt, score = self.settle(shown, hands, holds, carried)
+        hands, felt, score = self.candidates(shown, instruction, request, max(FOLLOWED, round(SPARE * count)), seed)
         best = np.argsort(-score, kind="stable")[:count]
         poses = self._poses(hands[best], score[best], cloud)
         return [
@@ -114,13 +110,17 @@ class AffordGrasp:
             )
         return Shown(thinned.points, thinned.normals, chance)
 
-    def settle(
-        self, shown: Shown, hands: HandBatch, holds: bool, carried: bool
+    def candidates(
+        self, shown: Shown, instruction: str, request: Request | None, count: int, seed: int
     ) -> tuple[HandBatch, dict[str, Array], Array]:
-        """Hands brought onto the cloud, what they feel (N,) by name, and the probability (N,) that they do it."""
+        """``count`` settled hands, what they feel (N,) by name, and the probability (N,) that they do their work."""
+        holds = request is None or request.affordance in HOLDING
+        carried = request is None or request.affordance not in (*PUSHING, Affordance.TWIST)
+        text = self._encoder.encode([instruction])
+        drawn = self._sampler.hands(shown.points, shown.chance, text, max(DRAWN, 2 * count), seed)
         fields = cloud_fields(shown.points, shown.normals, shown.wanted, carried)
-        settled = self._settler.settle(self._as_mean_hand(hands), fields, holds)
-        return settled.hands, settled.felt, self._ranking.probability(settled.felt)
+        settled = self._settler.settle(self._as_mean_hand(drawn), fields, holds, count)
+        return settled.hands, settled.felt, self.ranking.probability(settled.felt, holds)
 
     def _offer(self, cloud: ObjectCloud) -> str:
         chances = self._sampler.affordance(cloud.points, self._encoder.encode(list(_KINDS.values())))
@@ -160,7 +160,7 @@ class AffordGrasp:
 _TOLD = ("depth", "flesh_depth", "part", "fingers", "hold")
 
 
-def _understood(instruction: str) -> Request | None:
+def understood(instruction: str) -> Request | None:
     """What keywords say of a sentence; None where the networks must. Raises Refused(INSTRUCTION)."""
     try:
         request = parse(instruction)

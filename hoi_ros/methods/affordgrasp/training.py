@@ -15,6 +15,7 @@ from hoi_ros.methods.affordgrasp import (
     autoencoder_training,
     classifier_training,
     diffusion_training,
+    ranking_training,
 )
 
 
@@ -40,4 +41,5 @@ PARTS: Mapping[str, Part] = {
     "adjustment": Part(adjustment_training.RECIPE, adjustment_training.Adjusting.of, None),
     "adjustment_1_head": Part(adjustment_training.RECIPE, partial(adjustment_training.Adjusting.of, heads=1), None),
     "adjustment_2_heads": Part(adjustment_training.RECIPE, partial(adjustment_training.Adjusting.of, heads=2), None),
+    "ranking": Part(ranking_training.RECIPE, ranking_training.Ranked.of, None),
 }

@@ -1,0 +1,107 @@
+"""The rows of the table: the whole stage, its networks alone, what is left out of them, and the optimisation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from itertools import islice
+from typing import Any
+
+import numpy as np
+
+from hoi_ros.dataset.presets import Split
+from hoi_ros.dataset.reader import Dataset
+from hoi_ros.hand import load_hand_model
+from hoi_ros.language.encoder import TextEncoder
+from hoi_ros.learning.weights import load_shipped
+from hoi_ros.methods.affordgrasp.adjustment import DistributionAdjustment
+from hoi_ros.methods.affordgrasp.diffusion import LatentDiffusion
+from hoi_ros.methods.affordgrasp.grasp_scoring import Answer, Question, questions, score
+from hoi_ros.methods.affordgrasp.sampler import Sampler
+from hoi_ros.methods.affordgrasp.synthesizer import AffordGrasp
+from hoi_ros.methods.optimisation.optimiser import GraspOptimiser
+from hoi_ros.refusals import Reason, Refused
+from hoi_ros.types import Array, HandBatch
+
+
+def stage() -> Answer:
+    """The stage as it is used."""
+    synthesizer = AffordGrasp.shipped()
+
+    def answer(question: Question, count: int, seed: int) -> tuple[HandBatch, Array]:
+        found = synthesizer.synthesize(question.cloud, question.sentence, count, seed)
+        hands = HandBatch(
+            *(
+                np.array([getattr(g.hand, name) for g in found])
+                for name in ("global_orient", "hand_pose", "betas", "transl")
+            )
+        )
+        return hands, np.array([g.score for g in found])
+
+    return answer
+
+
+def networks(change: Callable[[Sampler], Sampler] = lambda sampler: sampler) -> Answer:
+    """The paper's method: the first hands that the networks give, neither settled nor ranked."""
+    sampler, encoder = change(Sampler.shipped()), TextEncoder()
+    looking = AffordGrasp.shipped()
+
+    def answer(question: Question, count: int, seed: int) -> tuple[HandBatch, Array]:
+        shown = looking.look(question.cloud, question.sentence)
+        text = encoder.encode([question.sentence])
+        return sampler.hands(shown.points, shown.chance, text, count, seed), np.full(count, np.nan)
+
+    return answer
+
+
+def optimisation() -> Answer:
+    """The engine's own synthesis: test-time optimisation on the true mesh, told the true use."""
+    optimiser = GraspOptimiser(load_hand_model())
+
+    def answer(question: Question, count: int, seed: int) -> tuple[HandBatch, Array]:
+        found = optimiser.synthesize(question.obj, question.use, count, seed, np.zeros(10))
+        return found.hands, np.full(count, np.nan)
+
+    return answer
+
+
+def _adjusted_by(name: str) -> Callable[[Sampler], Sampler]:
+    return lambda sampler: replace(sampler, adjustment=DistributionAdjustment.load(load_shipped(name)))
+
+
+def _diffused_by(name: str) -> Callable[[Sampler], Sampler]:
+    return lambda sampler: replace(sampler, diffusion=LatentDiffusion.load(load_shipped(name)), adjustment=None)
+
+
+METHODS: Mapping[str, Callable[[], Answer]] = {
+    "affordgrasp": stage,
+    "networks": networks,
+    "without_adjustment": lambda: networks(lambda sampler: replace(sampler, adjustment=None)),
+    "without_affordance": lambda: networks(_diffused_by("affordgrasp_diffusion_blind")),
+    "adjustment_1_head": lambda: networks(_adjusted_by("affordgrasp_adjustment_1_head")),
+    "adjustment_2_heads": lambda: networks(_adjusted_by("affordgrasp_adjustment_2_heads")),
+    "optimisation": optimisation,
+}
+
+SPLITS: Mapping[str, tuple[Split, bool, bool]] = {
+    "test": ("test", False, False),
+    "unseen": ("unseen", False, False),
+    "held_out": ("test", True, False),
+    "one_view": ("test", False, True),
+}
+"""Name of a table: split, whether its sentences are of held-out phrasings, whether its clouds are single views."""
+
+
+def table_of(
+    dataset: Dataset, row: str, split: str, each: int, most: int, seed: int, advance: Callable[[], None]
+) -> dict[str, dict[str, Any]]:
+    """One row of the table on one split, over all grasps and by affordance.
+
+    Raises Refused(PARAMETER) with the known rows and splits.
+    """
+    for value, known in ((row, METHODS), (split, SPLITS)):
+        if value not in known:
+            raise Refused(Reason.PARAMETER, f"'{value}' is not known; choose one of: {', '.join(known)}")
+    name, held_out, one_view = SPLITS[split]
+    asked = islice(questions(dataset, name, seed, held_out, one_view), most)
+    return score(METHODS[row](), asked, each, seed, advance)
