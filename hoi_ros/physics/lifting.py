@@ -26,7 +26,7 @@ from hoi_ros.types import Array, ObjectCloud
 
 LIFT, HOLD = 0.1, 3.0  # m, s
 SHORT = 0.05  # m that the centre of mass may lack of the lift in the end, as it tilts (the goal of UniDexGrasp)
-POINTS = 2048  # of a cloud that is sampled here
+POINTS = 2048
 REASONS = ("lifted", "blocked", "knocked over", "missed", "not raised", "dropped")
 
 _TIMESTEP = 0.004  # s
@@ -65,19 +65,22 @@ def table_under(obj: ObjectModel) -> float | None:
     return lowest if lowest >= _UNDER_HAND else None
 
 
+def sampled(obj: ObjectModel) -> ObjectCloud:
+    """POINTS points of an object's surface with their normals."""
+    points, normals, _ = sample_surface(obj, POINTS, np.random.default_rng(0))
+    return ObjectCloud(points, normals)
+
+
 def lift_success(
     obj: ObjectModel, keypoints: Array, cloud: ObjectCloud | None = None, *, mass: float = 0.1, friction: float = 0.6
 ) -> Lifted:
     """Plan and execute the grasps of human hands' ``keypoints`` (N, 21, 3), m, in the object's frame.
 
-    The planner sees ``cloud`` only; without one, POINTS points of the surface. 0.1 kg and friction 0.6: DexGraspBench.
+    The planner sees ``cloud`` only; without one, ``sampled`` points. 0.1 kg and friction 0.6: DexGraspBench.
     Raises Refused as ``Planner.plan`` does.
     """
-    if cloud is None:
-        points, normals, _ = sample_surface(obj, POINTS, np.random.default_rng(0))
-        cloud = ObjectCloud(points, normals)
     world = ShadowLift(obj, mass=mass, friction=friction)
-    return world.lift(Planner(world.hand).plan(keypoints, cloud, world.table))
+    return world.lift(Planner(world.hand).plan(keypoints, cloud or sampled(obj), world.table))
 
 
 class ShadowLift(Simulation):
