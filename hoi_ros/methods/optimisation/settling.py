@@ -22,6 +22,7 @@ RATES = (0.008, 0.002)  # rad, and tenths of a metre, of the first and the last 
 FIRST_REACH = 0.010  # m within which skin counts as contact at first, and is wanted to touch
 INDENT = 0.0008  # m that touching skin should be in the object
 STRESS = 4.0  # on penetration
+LENIENCE = 0.2  # on that of hands that are still to be settled
 STIFF = 0.12  # rad that a joint may well bend
 
 _SHARES = np.bincount(PATCH_REGIONS, minlength=17)[PATCH_REGIONS]
@@ -56,7 +57,7 @@ class Settler:
         start = self._start(hands)
         problem = Problem(layer, fields, self._wish(start, fields, holds))
         if count < len(hands):
-            problem.reach = FIRST_REACH
+            problem.reach, problem.stress = FIRST_REACH, LENIENCE
             with torch.no_grad():
                 likely = problem.cost(start, INDENT).argsort()[:count].sort().values
             problem, start = problem[likely], start[likely]
