@@ -54,7 +54,10 @@ def score(
     method: Method,
     data: Data,
     part: Annotated[
-        str, typer.Option("--part", help="grasps: what the whole method gives. Else a network of it, by name.")
+        str,
+        typer.Option(
+            "--part", help="grasps: what the whole method gives. sentences: whether words matter. Else a network."
+        ),
     ] = "grasps",
     row: Annotated[str, typer.Option(help="Of the table of grasps: the method, a part left out, or a peer.")] = "",
     split: Annotated[str, typer.Option(help="Of the table of grasps: test, unseen, held_out or one_view.")] = "test",
@@ -71,7 +74,12 @@ def score(
 
     dataset = Dataset(data)
     table: Mapping[str, Any]
-    if part == "grasps":
+    if part == "sentences":
+        from hoi_ros.methods.affordgrasp import answers, sentence_scoring
+
+        with progress("scoring", None) as advance:
+            table = {"test": sentence_scoring.score(dataset, answers.stage(), seed, advance, most)}
+    elif part == "grasps":
         from hoi_ros.methods.affordgrasp.answers import table_of
 
         with progress("scoring", None) as advance:

@@ -74,6 +74,6 @@ def test_another_contact_region_is_inconsistent() -> None:
     true, true_vertices = hand()
     lifted, vertices = hand(0.01)
     points = table(0.001)
-    terms = adjustment_losses(lifted, true, vertices, true_vertices, points, FACES, PADS, Weights())
+    terms = adjustment_losses(lifted, true, vertices, true_vertices, points, FACES, PADS, Weights(chamfer=1.0))
     assert float(terms["consistency"]) > 10.0 * 0.003
     assert float(terms["chamfer"]) == pytest.approx(0.01**2, rel=1e-3)

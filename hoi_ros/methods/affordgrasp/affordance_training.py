@@ -70,7 +70,7 @@ def sample_of(
 ) -> Sample:
     """An object with ``sentences`` for each of its uses, for both ways of asking for nothing, and for what it lacks."""
     points, normals, parts = sample_surface(obj, SURFACE, rng)
-    uses = [*obj.uses, *(Use(kind, obj.part_names[0], ()) for kind in _REFUSED), _contradiction(obj, rng)]
+    uses = [*obj.uses, *(Use(kind, obj.part_names[0], ()) for kind in _REFUSED), contradiction(obj, rng)]
     masks = np.array([parts == obj.part(use.part) for use in uses])
     masks[-UNUSED:] = False
     texts = tuple(_texts(encoder, write(obj, use, rng, sentences, held_out)) for use in uses)
@@ -83,7 +83,7 @@ def _texts(encoder: TextEncoder, sentences: Sequence[str]) -> tuple[Text, ...]:
     return tuple(Text(tokens[mask].half(), mask[mask]) for tokens, mask in zip(found.tokens, found.mask, strict=True))
 
 
-def _contradiction(obj: ObjectModel, rng: np.random.Generator) -> Use:
+def contradiction(obj: ObjectModel, rng: np.random.Generator) -> Use:
     """A use that the object does not have, of one of its parts."""
     had = {use.affordance for use in obj.uses}
     free = [kind for kind in PHRASINGS if kind not in had and kind not in _REFUSED]
