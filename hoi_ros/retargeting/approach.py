@@ -20,8 +20,9 @@ _STEPS = np.array([0.01, 0.025, 0.045, 0.07, 0.1, 0.14, 0.18])  # m, where a way
 _FIRST_LOOK, _KEPT = 2, 6  # of the steps, which choose the ways that are looked at further
 _CLEAR = 0.003  # m that the hand should keep off the object on its way
 _PRICE = 0.0005  # m of overlap that opening further must save
-# Directions of approach in the palm's frame (-y out of the palm), none from behind; and straight down in the object's.
-_WAYS = np.array([(x, y, z) for x in (-1, 0, 1) for y in (-1, 0) for z in (-1, 0, 1) if (x, y, z) != (0, 0, 0)], float)
+# Directions of approach in the palm's frame, none from behind, the likelier first: -y is out of the palm, z to the
+# fingers. And straight down in the object's.
+_WAYS = np.array([(x, y, z) for x in (0, -1, 1) for y in (-1, 0) for z in (0, 1, -1) if (x, y, z) != (0, 0, 0)], float)
 _WAYS /= np.linalg.norm(_WAYS, axis=1, keepdims=True)
 _DOWN = np.array([0.0, 0.0, -1.0])
 _WRIST_STEPS = 7, 9  # values of WRJ2 and WRJ1 that are tried
@@ -42,21 +43,25 @@ class Ways:
 def ways_back(fit: Fit, grasp: Posture, surface: CloudSurface) -> Ways:
     """Openings and directions of approach on which the hand meets least of the object and the table."""
     n, spheres = len(grasp.angles), fit.spheres
-    ways = np.concatenate([_WAYS @ grasp.palm[..., :3].swapaxes(1, 2), np.broadcast_to(_DOWN, (n, 1, 3))], axis=1)
+    thumb = 1.0 if spheres.hand.side == "right" else -1.0  # the side, in x, that it is on
+    ways = np.concatenate(
+        [_WAYS * (thumb, 1.0, 1.0) @ grasp.palm[..., :3].swapaxes(1, 2), np.broadcast_to(_DOWN, (n, 1, 3))], axis=1
+    )
     hands = _opened(fit, grasp, surface)
     looked = _back(spheres, surface, hands[1][0], grasp.palm, ways, _STEPS[:_FIRST_LOOK])
-    kept = np.argsort(looked, axis=1)[:, :_KEPT]
+    kept = np.argsort(looked, axis=1, kind="stable")[:, :_KEPT]
     ways = np.take_along_axis(ways, kept[..., None], axis=1)
-    best, opened, approach = np.full(n, np.inf), grasp.angles.copy(), ways[:, 0].copy()
+    best, overlap = np.full(n, np.inf), np.empty(n)
+    opened, approach = np.empty_like(grasp.angles), np.empty((n, 3))
     for angles, price in hands:
         half = _overlap(spheres, surface, _centres(spheres, 0.5 * (grasp.angles + angles), grasp.palm), 0.0)
         cost = _back(spheres, surface, angles, grasp.palm, ways, _STEPS) + (half + price)[:, None]
         way = cost.argmin(axis=1)
         least = cost[np.arange(n), way]
         better = least < best
-        best = np.where(better, least, best)
+        best, overlap = np.where(better, least, best), np.where(better, least - price, overlap)
         opened[better], approach[better] = angles[better], ways[np.arange(n), way][better]
-    return Ways(opened, approach, best)
+    return Ways(opened, approach, overlap)
 
 
 def _back(spheres: Spheres, surface: CloudSurface, angles: Array, palm: Array, ways: Array, steps: Array) -> Array:

@@ -1,8 +1,8 @@
 """From human grasps to what a Shadow Hand does: come from there, opened; close to the object; squeeze.
 
 The plan needs the object's points and normals only. The robot's fingertips go to the human's (``ContactRetargeter``),
-then the whole hand is fitted to the surface (``fitting``). To squeeze, the motors aim at fingers that are in the object,
-so that their servos press.
+then the whole hand is fitted to the surface (``fitting``). To squeeze, the motors aim at fingers inside the object, so
+that their servos press.
 """
 
 from __future__ import annotations

@@ -106,13 +106,14 @@ def _of_link(hand: ShadowHand, finger: int, hinge: int) -> tuple[Array, float]:
 
 
 def _line(shape: Shape, half: float) -> Array:
-    along = np.linspace(-half, half, _ALONG)[:, None] * shape.pose[:3, 2]
+    along: Array = np.linspace(-half, half, _ALONG)[:, None] * shape.pose[:3, 2]
     return np.asarray(shape.xyz) + along
 
 
 def _of_palm(hand: ShadowHand) -> tuple[Array, Array]:
     """Centres (P, 3) and radii (P,) of spheres that fill the palm."""
-    centres, radii = [], []
+    centres: list[Array] = []
+    radii: list[Array] = []
     for shape in bodies(hand.side)["palm"].shapes:
         if shape.kind == "capsule":
             centres.append(_line(shape, shape.size[1]))

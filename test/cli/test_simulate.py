@@ -70,6 +70,16 @@ def test_figures_of_known_grasps(grasps: Path, can: Path, tmp_path: Path):
     assert cv2.imread(str(tmp_path / "out" / "grasps.png")).std() > 10.0
 
 
+def test_lifts_of_known_grasps(grasps: Path, can: Path, tmp_path: Path):
+    """A hand half a metre away has nothing in it."""
+    told = hoi(grasps, "--object", can, "--shadow", "--out", tmp_path / "out")
+    assert "lifted 10 cm by a Shadow Hand and held 3 s: 0 %" in told
+    away, _, again = json.loads((tmp_path / "out" / "simulation.json").read_text())["by_grasp"]
+    assert away == again
+    assert away["shadow_outcome"] in ("missed", "not raised") and abs(away["shadow_raised_cm"]) < 12.0
+    assert cv2.imread(str(tmp_path / "out" / "lifts.png")).std() > 10.0
+
+
 def test_a_person_reads_names_of_definitions(grasps: Path, can: Path):
     told = hoi(grasps, "--object", can, "--friction", "0.3", "--mass", "0.2")
     for words in ("IV, 5 mm voxels, wrist closed", "SD in MuJoCo, 1 kg, friction 3", "control: no squeeze", "GraspTTA"):
