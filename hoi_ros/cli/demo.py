@@ -18,8 +18,12 @@ def demo(
     assignments: Set = None,
     as_json: Json = False,
 ) -> None:
-    """Play the embedded recording through the nodes on a ROS graph, then draw what came out."""
+    """Play the embedded recording through the nodes on a ROS graph and draw what came out; then three sentences.
+
+    Each sentence about one mug becomes a grasp, which a simulated Shadow Hand executes: sentences.png.
+    """
     import hoi_ros.demo
+    from hoi_ros.demo import sentences
     from hoi_ros.replay.bag import Bag
     from hoi_ros.replay.run import Schedule, run_nodes
     from hoi_ros.view import report
@@ -30,4 +34,14 @@ def demo(
             results, summary = run_nodes(recording, chosen, out, Schedule(), advance)
         with progress("drawing", report.rows_to_draw(results)) as advance:
             page = report.write(recording, chosen, results, summary, out, advance)
-    finish(summary | {"out": str(out), "report": str(page)}, as_json, *summary_lines(summary), f"look at {page}")
+    with progress("three sentences", len(sentences.SENTENCES)) as advance:
+        asked = sentences.run(out, chosen, advance)
+    lines = [f"{each['sentence']} {each['affordance']}: {each['lift']}, {each['raised_cm']} cm" for each in asked]
+    shown = out / sentences.PICTURE
+    finish(
+        summary | {"out": str(out), "report": str(page), "sentences": asked, "sentences_picture": str(shown)},
+        as_json,
+        *summary_lines(summary),
+        *lines,
+        f"look at {page} and {shown}",
+    )

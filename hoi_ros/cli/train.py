@@ -55,9 +55,7 @@ def score(
     data: Data,
     part: Annotated[
         str,
-        typer.Option(
-            "--part", help="grasps: what the whole method gives. sentences: whether words matter. Else a network."
-        ),
+        typer.Option("--part", help="grasps, sentences or lifts: of the whole method. Else a network of it, by name."),
     ] = "grasps",
     row: Annotated[str, typer.Option(help="Of the table of grasps: the method, a part left out, or a peer.")] = "",
     split: Annotated[str, typer.Option(help="Of the table of grasps: test, unseen, held_out or one_view.")] = "test",
@@ -79,11 +77,12 @@ def score(
 
         with progress("scoring", None) as advance:
             table = {"test": sentence_scoring.score(dataset, answers.stage(), seed, advance, most)}
-    elif part == "grasps":
-        from hoi_ros.methods.affordgrasp.answers import table_of
+    elif part in ("grasps", "lifts"):
+        from hoi_ros.methods.affordgrasp import answers, grasp_scoring, lift_scoring
 
+        what = grasp_scoring.score if part == "grasps" else lift_scoring.score
         with progress("scoring", None) as advance:
-            table = {split: table_of(dataset, row or method, split, each, most, seed, advance)}
+            table = {split: answers.table_of(dataset, what, row or method, split, each, most, seed, advance)}
     else:
         chosen = _part(method, part)
         if chosen.score is None:

@@ -12,6 +12,9 @@ from hoi_ros.learning.trainer import Network
 from hoi_ros.methods.affordgrasp.conditions import Features
 
 
+SMALL = 0.1  # of the module's answer: a code that is led too far decodes to no hand
+
+
 class DistributionAdjustment(Network):
     """Adjusted codes (B, C) of codes (B, C).
 
@@ -41,4 +44,4 @@ class DistributionAdjustment(Network):
         heard = self.norm(features.words + self.attention(features.words, space, space, need_weights=False)[0])
         real = features.mask[..., None]
         said = (heard * real).sum(1) / real.sum(1)
-        return codes + self.mlp(torch.cat([said, features.fused, codes], dim=-1))
+        return codes + SMALL * self.mlp(torch.cat([said, features.fused, codes], dim=-1))

@@ -21,7 +21,7 @@ from hoi_ros.methods.affordgrasp.grasp_requests import Draws, Requests
 from hoi_ros.methods.affordgrasp.hand_surface import Skin, hand_skin
 from hoi_ros.methods.affordgrasp.losses import Weights, adjustment_losses
 
-RECIPE = Recipe(steps=2000, rate=5e-4)
+RECIPE = Recipe(steps=2000, rate=2e-4)
 HANDS = 2  # for each request
 LATEST = 300  # step of noise from which estimates are made: from more noise they are means of many grasps
 

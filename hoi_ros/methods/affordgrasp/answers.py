@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from itertools import islice
 from typing import Any
@@ -16,7 +16,7 @@ from hoi_ros.language.encoder import TextEncoder
 from hoi_ros.learning.weights import load_shipped
 from hoi_ros.methods.affordgrasp.adjustment import DistributionAdjustment
 from hoi_ros.methods.affordgrasp.diffusion import LatentDiffusion
-from hoi_ros.methods.affordgrasp.grasp_scoring import Answer, Question, questions, score
+from hoi_ros.methods.affordgrasp.grasp_scoring import Answer, Question, questions
 from hoi_ros.methods.affordgrasp.sampler import Sampler
 from hoi_ros.methods.affordgrasp.synthesizer import AffordGrasp
 from hoi_ros.methods.optimisation.optimiser import GraspOptimiser
@@ -73,6 +73,8 @@ def _diffused_by(name: str) -> Callable[[Sampler], Sampler]:
     return lambda sampler: replace(sampler, diffusion=LatentDiffusion.load(load_shipped(name)), adjustment=None)
 
 
+Scored = Callable[[Answer, Iterator[Question], int, int, Callable[[], None]], dict[str, dict[str, Any]]]
+
 METHODS: Mapping[str, Callable[[], Answer]] = {
     "affordgrasp": stage,
     "networks": networks,
@@ -93,9 +95,9 @@ SPLITS: Mapping[str, tuple[Split, bool, bool]] = {
 
 
 def table_of(
-    dataset: Dataset, row: str, split: str, each: int, most: int, seed: int, advance: Callable[[], None]
+    dataset: Dataset, what: Scored, row: str, split: str, each: int, most: int, seed: int, advance: Callable[[], None]
 ) -> dict[str, dict[str, Any]]:
-    """One row of the table on one split, over all grasps and by affordance.
+    """One row of the table on one split; ``what`` is ``grasp_scoring.score`` or ``lift_scoring.score``.
 
     Raises Refused(PARAMETER) with the known rows and splits.
     """
@@ -104,4 +106,4 @@ def table_of(
             raise Refused(Reason.PARAMETER, f"'{value}' is not known; choose one of: {', '.join(known)}")
     name, held_out, one_view = SPLITS[split]
     asked = islice(questions(dataset, name, seed, held_out, one_view), most)
-    return score(METHODS[row](), asked, each, seed, advance)
+    return what(METHODS[row](), asked, each, seed, advance)

@@ -25,7 +25,7 @@ class CloudSurface:
     points: Tensor  # (N, 3) m
     normals: Tensor  # (N, 3) unit
     radius: float  # m of the disks
-    room: float = 0.0  # m that ``distance`` is less
+    room: float | None = None  # m within which ``distance`` is asked for, and that it is less; None: everywhere
 
     def lookup(self, points: Tensor) -> tuple[Tensor, Tensor]:
         """Signed distance (...), m, and unit gradient (..., 3) at points (..., 3); the gradient counts as constant."""
@@ -33,16 +33,17 @@ class CloudSurface:
         return distance, gradient
 
     def distance(self, points: Tensor) -> Tensor:
-        """Distance (...) of points (..., 3) beyond the room, m, unsigned."""
+        """Distance (...) of points (..., 3) beyond the room, m, unsigned; at most 0 where there is a room."""
         found: Tensor = _Unsigned.apply(points, self)
         return found
 
     def nearest(self, points: Tensor) -> Tensor:
         """Index (M,) of the nearest of the cloud's points to points (M, 3)."""
-        return torch.from_numpy(self._tree.query(points.numpy())[1])
+        return torch.from_numpy(self.tree.query(points.numpy())[1])
 
     @cached_property
-    def _tree(self) -> cKDTree:
+    def tree(self) -> cKDTree:
+        """The points, to be asked for neighbours."""
         return cKDTree(self.points.numpy())
 
 
@@ -76,10 +77,13 @@ class _Unsigned(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, points: Tensor, surface: CloudSurface) -> Tensor:
         flat = points.detach().reshape(-1, 3)
-        offset = flat - surface.points[surface.nearest(flat)]
-        length = offset.norm(dim=-1)
-        ctx.save_for_backward(offset / length.clamp(min=1e-9)[:, None])
-        return (length - surface.room).view(points.shape[:-1])
+        room = surface.room
+        length, near = map(torch.from_numpy, surface.tree.query(flat.numpy(), distance_upper_bound=room or np.inf))
+        found = near < len(surface.points)
+        offset = torch.where(found[:, None], flat - surface.points[near.clamp(max=len(surface.points) - 1)], 0.0)
+        ctx.save_for_backward(offset / length.to(flat)[:, None].clamp(min=1e-9))
+        beyond = length if room is None else torch.where(found, length - room, 0.0)
+        return beyond.to(flat).view(points.shape[:-1])
 
     @staticmethod
     def backward(ctx: Any, *outputs: Tensor) -> tuple[Tensor, None]:
@@ -97,7 +101,7 @@ def cloud_fields(points: Array, normals: Array, wanted: NDArray[np.bool_], carri
     chosen = torch.from_numpy(wanted)
     radius = float(cKDTree(points).query(points, 2)[0][:, 1].mean())
 
-    def some(rows: Tensor, room: float = 0.0) -> CloudSurface | None:
+    def some(rows: Tensor, room: float | None = None) -> CloudSurface | None:
         return CloudSurface(cloud[rows], directions[rows], radius, room) if rows.any() and not rows.all() else None
 
     held = cloud if carried else cloud[chosen]
