@@ -12,6 +12,7 @@ from hoi_ros.methods.affordgrasp.hand_surface import Hands
 
 CONTACT = 0.005  # m: object points this near to the hand are its contact region [tau of eq. 27, unpublished]
 THICK = 0.02  # m: flesh is nowhere thicker, so what lies farther behind a vertex lies outside, past an edge
+TINY = 1e-4  # m, where the root of the penetration begins to bend
 REACH = 0.01  # m: pads pull at object points they are this near to already [FastGrasp]
 
 
@@ -91,7 +92,8 @@ def adjustment_losses(
             + functional.mse_loss(hands.transl, true.transl)
         ),
         "contact": weights.contact * (pulled * reach.square()).sum() / pulled.sum().clamp(min=1.0),
-        "penetration": weights.penetration * (here.inside * here.distance).square().sum(1).add(1e-8).sqrt().mean(),
+        "penetration": weights.penetration * ((here.inside * here.distance).square().sum(1) + TINY**2).sqrt().mean()
+        - weights.penetration * TINY,
         "consistency": weights.consistency
         * (touched * (here.distance - there.distance).abs()).sum()
         / touched.sum().clamp(min=1.0),
