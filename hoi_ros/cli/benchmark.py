@@ -12,7 +12,7 @@ import typer
 from hoi_ros.cli.console import Json, finish, progress
 from hoi_ros.refusals import Reason, Refused
 
-BENCHMARKS = ("retargeting", "inverse_kinematics", "pipeline", "pictures", "ycb_grasps", "dexgraspnet")
+BENCHMARKS = ("retargeting", "inverse_kinematics", "pipeline", "pictures", "ycb_grasps", "dexgraspnet", "shadow_lift")
 """Modules of ``hoi_ros.benchmarks``, each with ``run(data=...)``."""
 
 

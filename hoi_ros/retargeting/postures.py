@@ -30,7 +30,9 @@ _BONE: Array = np.linspace(0.2, 0.85, 4)[:, None]  # where a bone is looked at
 _AWAY = 0.012  # m that touching fingers are drawn off the object first, so that each ends on the human's side of a wall
 _REACH = 0.02  # m from the object, beyond which they are not
 _PRESSING = 0.003  # m from the object: links that near take part in the squeeze
-_INSIDE = 0.02  # m that they aim at beyond the surface: some 0.3 Nm of the motors, which forgives an error of a few mm
+_INSIDE = (
+    0.01  # m that they aim at beyond the surface: the motors press with about 1 Nm, and errors of mm do not matter
+)
 
 
 @dataclass(frozen=True)
