@@ -11,7 +11,6 @@ from torch import Tensor, nn
 from hoi_ros.learning.trainer import Network
 from hoi_ros.methods.affordgrasp.conditions import Features
 
-
 SMALL = 0.1  # of the module's answer: a code that is led too far decodes to no hand
 
 

@@ -22,6 +22,7 @@ from hoi_ros.methods.affordgrasp.point_net import unit_ball
 from hoi_ros.types import Array, HandBatch
 
 STEPS = 10  # of DDIM
+GUIDANCE = 2.0  # how much more a request is heeded than none
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class Sampler:
     autoencoder: HandAutoencoder
     skin: Skin
     steps: int = STEPS
-    guidance: float = 1.0
+    guidance: float = GUIDANCE
 
     @classmethod
     def shipped(cls) -> Sampler:

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+from scipy.spatial import cKDTree
 from scipy.spatial.transform import Rotation
 
 from hoi_ros.hand import HandModel, load_hand_model
@@ -22,9 +25,9 @@ from hoi_ros.scene.clouds import Cloud, prepare
 from hoi_ros.types import Array, Grasp, HandBatch, HandPose, ObjectCloud
 
 POINTS = 1024  # of a cloud that are looked at, as in training
-DRAWN, FOLLOWED = 32, 8  # hands that are drawn, and the likeliest of them that are settled, at least
-SPARE = 1.25  # hands that are settled for each that is asked for
+DRAWN, FOLLOWED = 32, 8  # hands that are drawn, and the likeliest of them that are settled: at least
 WIDEST = 0.14  # m across the thinnest way of a part: no hand spans more
+APART = 0.025  # m between points of different places
 LEAST = 8  # points that must be afforded
 _KINDS = {
     Affordance.HANDLE_GRASP: "Grip the handle.",
@@ -84,7 +87,9 @@ class AffordGrasp:
                 Reason.NO_GRASP,
                 f"what is to be held is {100 * size:.0f} cm across; a hand spans {100 * WIDEST:.0f} cm",
             )
-        hands, felt, score = self.candidates(shown, instruction, request, max(FOLLOWED, round(SPARE * count)), seed)
+        hands, felt, score = self.candidates(
+            shown, instruction, request, max(FOLLOWED, min(3 * count, count + FOLLOWED)), seed
+        )
         best = np.argsort(-score, kind="stable")[:count]
         poses = self._poses(hands[best], score[best], cloud)
         return [
@@ -108,7 +113,7 @@ class AffordGrasp:
                 Reason.INSTRUCTION,
                 f"'{instruction}' asks for nothing the object has; it affords: {self._offer(thinned)}",
             )
-        return Shown(thinned.points, thinned.normals, chance)
+        return Shown(thinned.points, thinned.normals, np.where(_one_place(thinned.points, chance), chance, 0.0))
 
     def candidates(
         self, shown: Shown, instruction: str, request: Request | None, count: int, seed: int
@@ -171,6 +176,18 @@ def understood(instruction: str) -> Request | None:
     if request.affordance is Affordance.NO_GRASP:
         raise Refused(Reason.INSTRUCTION, f"'{instruction}' asks not to touch the object")
     return request
+
+
+def _one_place(points: Array, chance: Array) -> NDArray[np.bool_]:
+    """Which points (N,) are not in another place than most of what is asked for: of two cups of a headphone, one."""
+    wanted = np.flatnonzero(chance >= 0.5)
+    pairs = cKDTree(points[wanted]).query_pairs(APART, output_type="ndarray")
+    links = coo_array((np.ones(len(pairs)), pairs.T), shape=(len(wanted), len(wanted)))
+    _, place = connected_components(links, directed=False)
+    largest = np.bincount(place, chance[wanted]).argmax()
+    kept = np.ones(len(points), dtype=bool)
+    kept[wanted[place != largest]] = False
+    return kept
 
 
 def _thickness(points: Array) -> float:
