@@ -12,8 +12,20 @@ import typer
 from hoi_ros.cli.console import Json, finish, progress
 from hoi_ros.refusals import Reason, Refused
 
-BENCHMARKS = ("retargeting", "inverse_kinematics", "pipeline", "pictures", "ycb_grasps", "dexgraspnet", "shadow_lift")
+BENCHMARKS = (
+    "retargeting",
+    "inverse_kinematics",
+    "pipeline",
+    "pictures",
+    "ycb_grasps",
+    "dexgraspnet",
+    "shadow_lift",
+    "ycb_sentences",
+    "grasp_speed",
+)
 """Modules of ``hoi_ros.benchmarks``, each with ``run(data=...)``."""
+
+DRAWN = ("ycb_sentences",)  # those that draw too, into a folder: ``run(sheets=...)``
 
 
 def benchmark(
@@ -23,7 +35,9 @@ def benchmark(
     data: Annotated[Path, typer.Option(help="Folder of the recordings that benchmarks measure on.")] = Path(
         "../shared/data"
     ),
-    out: Annotated[Path | None, typer.Option("--out", help="File for the result, JSON.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="File for the result, JSON; pictures come beside it.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Measure side by side with peers in one run on this machine, as ratios where there is a peer."""
@@ -34,7 +48,8 @@ def benchmark(
     with progress("measuring", len(names or BENCHMARKS)) as advance:
         for name in names or BENCHMARKS:
             run: Callable[..., dict[str, Any]] = import_module(f"hoi_ros.benchmarks.{name}").run
-            result[name] = run(data=str(data))
+            beside = {"sheets": str(out.parent)} if out and name in DRAWN else {}
+            result[name] = run(data=str(data), **beside)
             advance()
     if out:
         import json
