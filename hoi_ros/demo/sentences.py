@@ -19,7 +19,7 @@ from hoi_ros.view import grasps, lifts, pictures
 SENTENCES = ("Grip the handle of the mug.", "Wrap your hand around the mug.", "Carry the cup by its handle.")
 MUG = 1000  # an instance that no training saw
 PICTURE = "sentences.png"
-TRIED = 4  # grasps of a sentence: the hand executes the one that it comes to best
+TRIED = 8  # grasps of a sentence: the hand executes the one that it comes to best
 
 
 def run(out: Path, parameters: Parameters, advance: Callable[[], None]) -> list[dict[str, Any]]:

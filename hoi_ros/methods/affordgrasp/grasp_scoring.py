@@ -180,7 +180,8 @@ def summary(figures: Mapping[str, Array], chosen: NDArray[np.bool_]) -> dict[str
         "brier": (some["probability"] - some["works"]) ** 2,
     }.items():
         known = values[np.isfinite(values)]
-        row[name] = float(known.mean()) if len(known) else float("nan")
+        if len(known):
+            row[name] = float(known.mean())
     if chosen.sum() >= 5 * CLUSTERS:
         row["entropy"], row["cluster_size"] = entropy_and_cluster_size(some["keypoints"])
     return row

@@ -28,6 +28,7 @@ POINTS = 1024  # of a cloud that are looked at, as in training
 DRAWN, FOLLOWED = 32, 8  # hands that are drawn, and the likeliest of them that are settled: at least
 WIDEST = 0.14  # m across the thinnest way of a part: no hand spans more
 APART = 0.025  # m between points of different places
+DEEPEST = 4.0  # mm: grasps that are deeper in the cloud come after all others
 LEAST = 8  # points that must be afforded
 _KINDS = {
     Affordance.HANDLE_GRASP: "Grip the handle.",
@@ -73,7 +74,7 @@ class AffordGrasp:
         """Nothing is remembered but sentences."""
 
     def synthesize(self, cloud: ObjectCloud, instruction: str, count: int, seed: int) -> list[Grasp]:
-        """At most ``count`` grasps, best first, in the frame of ``cloud``, in which z is up.
+        """At most ``count`` grasps in the frame of ``cloud``, in which z is up: best first, those too deep in it last.
 
         Raises Refused: INSTRUCTION for a sentence that forbids, or asks for nothing the object affords; NO_GRASP for
         what is larger than a hand can hold; CLOUD for a cloud without an object.
@@ -90,7 +91,8 @@ class AffordGrasp:
         hands, felt, score = self.candidates(
             shown, instruction, request, max(FOLLOWED, min(3 * count, count + FOLLOWED)), seed
         )
-        best = np.argsort(-score, kind="stable")[:count]
+        deep = np.maximum(felt["depth"], felt["flesh_depth"]) > DEEPEST
+        best = np.lexsort((-score, deep))[:count]
         poses = self._poses(hands[best], score[best], cloud)
         return [
             Grasp(
