@@ -16,8 +16,8 @@ from hoi_ros.types import Array
 DISTANCE = 0.1  # m, that the hand is drawn back
 _OFF = (0.012, 0.03)  # m that the fingers are opened off the object
 _STRETCHED = ((0.5, 0.5), (1.0, 0.0), (0.0, 1.0), (1.0, 1.0))  # then stretched by shares: knuckles, other joints
-_STEPS = np.array([0.01, 0.025, 0.045, 0.07, 0.1, 0.14, 0.18])  # m, where a way back is looked at: on beyond DISTANCE
-_FIRST_LOOK, _KEPT = 2, 6  # of the steps, which choose the ways that are looked at further
+_STEPS = np.array([0.01, 0.025, 0.045, 0.07, 0.1, 0.16])  # m, where a way back is looked at: on beyond DISTANCE
+_FIRST_LOOK, _KEPT = 2, 5  # of the steps, which choose the ways that are looked at further
 _CLEAR = 0.003  # m that the hand should keep off the object on its way
 _PRICE = 0.0005  # m of overlap that opening further must save
 # Directions of approach in the palm's frame, none from behind, the likelier first: -y is out of the palm, z to the

@@ -14,6 +14,7 @@ from hoi_ros.types import Array
 
 VARIABLES = len(FINGERS) * DEPTH + 6  # hinges by finger, then turn and shift of the palm
 _ALONG = 3  # spheres along a bone
+_SHORT = 0.003  # m: half of a bone that one sphere fills
 _GRID = 0.014  # m, between spheres of the palm
 # Links by hinge, J5 to J1; the thumb's bones sit one hinge nearer to the palm than the fingers'.
 _THUMB = ("thbase", "thproximal", "thhub", "thmiddle", "thdistal")
@@ -35,7 +36,7 @@ class Spheres:
             centres, sizes = zip(*(_of_link(hand, row, hinge) for row in range(len(FINGERS))), strict=True)
             for number in range(_ALONG):
                 points.append((hinge, np.stack([one[number] for one in centres])))
-                radii.append(np.array(sizes))
+                radii.append(np.array([one[number] for one in sizes]))
         tips = np.array([hand.tips[finger] for finger in FINGERS])
         self._fingers = Fingers(hand, [*points, (J1, tips), (J2, np.zeros((len(FINGERS), 3)))])
         self._palm, palm_radii = _of_palm(hand)
@@ -47,7 +48,7 @@ class Spheres:
 
     @cached_property
     def own(self) -> NDArray[np.bool_]:
-        """(S,) that stand for flesh; the rest are the padding of shorter fingers."""
+        """(S,) that stand for flesh; the rest are padding, so that all links have as many."""
         own: NDArray[np.bool_] = self.radii > 0.0
         return own
 
@@ -93,16 +94,19 @@ def _moved(points: Array, palm: Array) -> Array:
     return moved.reshape(shape)
 
 
-def _of_link(hand: ShadowHand, finger: int, hinge: int) -> tuple[Array, float]:
-    """Centres (_ALONG, 3) along a link's bone and its radius; of radius 0 where there is no such link."""
+def _of_link(hand: ShadowHand, finger: int, hinge: int) -> tuple[Array, Array]:
+    """Centres (_ALONG, 3) along a link's bone, and radii (_ALONG,): 0 where one is not needed to fill the link."""
     name = FINGERS[finger].lower()
     link = _THUMB[hinge] if finger == 0 else f"{name}{_FINGER[hinge]}" if hinge else f"{name}metacarpal"
     body = bodies(hand.side).get(link)
     if body is None:
-        return np.zeros((_ALONG, 3)), 0.0
+        return np.zeros((_ALONG, 3)), np.zeros(_ALONG)
     (shape,) = body.shapes
     half = shape.size[1] if shape.kind == "capsule" else shape.size[2] - shape.size[1]
-    return _line(shape, half), shape.size[0] if shape.kind == "capsule" else shape.size[1]
+    radius = shape.size[0] if shape.kind == "capsule" else shape.size[1]
+    needed = np.abs(np.linspace(-half, half, _ALONG)) >= (_SHORT if half < _SHORT else 0.0)
+    needed[_ALONG // 2] = True
+    return _line(shape, half), np.where(needed, radius, 0.0)
 
 
 def _line(shape: Shape, half: float) -> Array:
