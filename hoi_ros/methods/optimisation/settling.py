@@ -21,7 +21,7 @@ STEPS = 12
 RATES = (0.008, 0.002)  # rad, and tenths of a metre, of the first and the last step
 FIRST_REACH = 0.010  # m within which skin counts as contact at first, and is wanted to touch
 INDENT = 0.0008  # m that touching skin should be in the object
-STRESS = 10.0  # on penetration
+STRESS = 4.0  # on penetration
 LENIENCE = 0.2  # on that of hands that are still to be settled
 STIFF = 0.12  # rad that a joint may well bend
 
