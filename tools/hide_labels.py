@@ -54,7 +54,7 @@ def main() -> None:
     parser.add_argument("--weights", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--steps", type=int, default=300)
-    parser.add_argument("--precision", type=float, default=0.9)
+    parser.add_argument("--precision", type=float, default=0.8)
     given = parser.parse_args()
     dataset, encoder = Dataset(given.data), TextEncoder()
     generator = load(given.weights)
@@ -65,6 +65,8 @@ def main() -> None:
     hidden, scored = _objects(dataset, "unseen")[::2], _objects(dataset, "unseen")[1::2]
     pairs = _pairs(hidden)
     own = [made for made in (_labelled(annotator, obj, pairs, least) for obj in hidden) if made.uses]
+    if not own:
+        parser.error(f"no label passes the filter at precision {given.precision}: there is nothing to train on")
     result: dict[str, Any] = {
         "least": least,
         "test": _table(test, least),
@@ -81,7 +83,14 @@ def main() -> None:
         more = [sample_of(obj, encoder, np.random.default_rng([3, row]), SENTENCES) for row, obj in enumerate(objects)]
         found: Sequence[Sample] = mixed(engine, more) if more else engine
         start = AffordanceGenerator.load(generator)
-        model = trained_on(start, found, given.steps, given.out / name, 0, progress)
+        model = trained_on(
+            start,
+            found,
+            given.steps,
+            given.out / f"{name}_{given.precision}" if name == "pseudo" else given.out / name,
+            0,
+            progress,
+        )
         result[name] = score(model, asked, 0)
         print(name, result[name]["all"], flush=True)
     given.out.mkdir(parents=True, exist_ok=True)

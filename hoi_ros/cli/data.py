@@ -122,7 +122,7 @@ def label(
     steps: Annotated[int, typer.Option(min=1, help="Of a training between two rounds.")] = 500,
     precision: Annotated[
         float, typer.Option(min=0.0, max=1.0, help="Share of right labels that the filter must surely reach.")
-    ] = 0.9,
+    ] = 0.8,
     weights: Annotated[Path | None, typer.Option(exists=True, help="Affordance Generator; without: shipped.")] = None,
     classifier: Annotated[Path | None, typer.Option(exists=True, help="Semantic Classifier; without: shipped.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same labels on the same machine.")] = 0,
