@@ -19,7 +19,7 @@ from hoi_ros.view import grasps, lifts, pictures
 SENTENCES = ("Grip the handle of the mug.", "Wrap your hand around the mug.", "Carry the cup by its handle.")
 MUG = 1000  # an instance that no training saw
 PICTURE = "sentences.png"
-TRIED = 8  # grasps of a sentence: the hand executes the one that it comes to best
+TRIED = 4  # grasps of a sentence: the hand executes the first that it comes to freely
 
 
 def run(out: Path, parameters: Parameters, advance: Callable[[], None]) -> list[dict[str, Any]]:
@@ -30,7 +30,7 @@ def run(out: Path, parameters: Parameters, advance: Callable[[], None]) -> list[
     for seed, sentence in enumerate(SENTENCES):
         found = pipeline.synthesize(cloud, sentence, TRIED, seed, np.array([0.0, 0.0, 1.0])).grasps
         plan = Planner(world.hand).plan(np.array([grasp.hand.keypoints for grasp in found]), cloud, world.table)
-        best = int(plan.overlap.argmin())
+        best = plan.choice()
         grasp, lifted = found[best], lifts.sheet(world, plan[best : best + 1])
         hand = grasp.hand
         mesh = model.mesh(hand.global_orient[None], hand.hand_pose[None], hand.betas[None], hand.transl[None])

@@ -35,6 +35,9 @@ _INSIDE = (
 )
 
 
+FREE = 0.001  # m of overlap: of plans below it nine in ten of the engine's own grasps are lifted
+
+
 @dataclass(frozen=True)
 class Plan:
     """What a Shadow Hand does for N grasps, in the object's frame, m and rad.
@@ -58,6 +61,11 @@ class Plan:
 
     def __len__(self) -> int:
         return len(self.palm)
+
+    def choice(self) -> int:
+        """The first grasp, of those given best first, that the hand comes to freely; else the one it meets least at."""
+        free = self.overlap < FREE
+        return int(free.argmax() if free.any() else self.overlap.argmin())
 
     def __getitem__(self, chosen: Any) -> Plan:
         """The grasps that a slice, mask or index array chooses."""

@@ -1,12 +1,10 @@
-"""Does the Shadow Hand lift what a sentence asks for? Of a few grasps it executes the one it comes to best."""
+"""Does the Shadow Hand lift what a sentence asks for? Of a few grasps it executes the first it comes to freely."""
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from typing import Any
-
-import numpy as np
 
 from hoi_ros.hand import load_hand_model
 from hoi_ros.methods.affordgrasp.grasp_scoring import Answer, Question
@@ -22,7 +20,7 @@ def score(
 ) -> dict[str, dict[str, Any]]:
     """Share of the questions for holding that end in a lift, over all and by category, with the reasons of the others.
 
-    ``each`` grasps are asked for and planned; the one whose hand is least in object and table is executed.
+    ``each`` grasps are asked for and planned; the first that the hand comes to freely is executed.
     """
     model = load_hand_model()
     reasons: dict[str, Counter[str]] = defaultdict(Counter)
@@ -40,7 +38,7 @@ def score(
             keypoints = model.joints(hands.global_orient, hands.hand_pose, hands.betas, hands.transl)
             cloud = prepare(Cloud(question.cloud.points, question.cloud.normals))
             plan = Planner(world.hand).plan(keypoints, cloud, world.table)
-            best = int(np.argmin(plan.overlap))
+            best = plan.choice()
             reason = world.lift(plan[best : best + 1]).reason[0]
         for name in ("all", question.obj.category):
             reasons[name][reason] += 1
