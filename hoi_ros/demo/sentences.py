@@ -13,11 +13,12 @@ from hoi_ros.hand import load_hand_model
 from hoi_ros.parameters import Parameters
 from hoi_ros.physics.lifting import ShadowLift, sampled
 from hoi_ros.pipeline import Pipeline
+from hoi_ros.refusals import Refused
 from hoi_ros.retargeting.postures import Planner
 from hoi_ros.view import grasps, lifts, pictures
 
-SENTENCES = ("Grip the handle of the mug.", "Wrap your hand around the mug.", "Carry the cup by its handle.")
-MUG = 1000  # an instance that no training saw
+SENTENCES = ("Grip the handle of the mug.", "Wrap your hand around the mug.", "Hold the mug by its handle.")
+MUG = 1003  # an instance that no training saw
 PICTURE = "sentences.png"
 TRIED = 4  # grasps of a sentence: the hand executes the first that it comes to freely
 
@@ -28,7 +29,12 @@ def run(out: Path, parameters: Parameters, advance: Callable[[], None]) -> list[
     pipeline, cloud, world = Pipeline.build(parameters, ("synthesizer",)), sampled(mug), ShadowLift(mug)
     rows, results = [], []
     for seed, sentence in enumerate(SENTENCES):
-        found = pipeline.synthesize(cloud, sentence, TRIED, seed, np.array([0.0, 0.0, 1.0])).grasps
+        advance()
+        try:
+            found = pipeline.synthesize(cloud, sentence, TRIED, seed, np.array([0.0, 0.0, 1.0])).grasps
+        except Refused as refused:
+            results.append({"sentence": sentence, "affordance": "", "lift": refused.message, "raised_cm": 0.0})
+            continue
         plan = Planner(world.hand).plan(np.array([grasp.hand.keypoints for grasp in found]), cloud, world.table)
         best = plan.choice()
         grasp, lifted = found[best], lifts.sheet(world, plan[best : best + 1])
@@ -47,6 +53,6 @@ def run(out: Path, parameters: Parameters, advance: Callable[[], None]) -> list[
                 "raised_cm": round(100.0 * float(outcome.raised[0]), 1),
             }
         )
-        advance()
-    pictures.save(out / PICTURE, np.vstack(rows))
+    if rows:
+        pictures.save(out / PICTURE, np.vstack(rows))
     return results
