@@ -5,9 +5,9 @@ Which part a hand touches is told by the mesh's faces; ``PARTS`` has the rule of
 grasps with more than half of their touching skin (within 3 mm) on the part that the sentence means. Meshes stand as the
 engine's objects do: the drill, which lies in its file, on its battery; the scissors lie.
 
-*Scenes*: what a camera saw of a table, in two ways. "chosen": of all objects in the whole scene, is the named one
-grasped? The other figures are of grasps on the named object alone, its points and the table's cut out by the scene's
-labels; the parts are those of its mesh at the pose that the scene states, which is 2 to 7 mm off.
+*Scenes*: what a camera saw of a table, in two ways. "chosen": of all objects in the scene, is the named one grasped?
+The other figures are of grasps on the named object alone, its points cut out by the scene's labels, up being the normal
+of the table; the parts are those of its mesh at the pose that the scene states, which is 2 to 7 mm off.
 """
 
 from __future__ import annotations
@@ -38,6 +38,7 @@ from hoi_ros.scene.clouds import sample_surface, voxel
 from hoi_ros.scene.labels import DEFAULT_TYPES, Labels
 from hoi_ros.scene.meshes import load_mesh, object_model
 from hoi_ros.scene.object_model import ObjectModel
+from hoi_ros.scene.segmentation import segment
 from hoi_ros.types import Array, Intrinsics, ObjectCloud
 from hoi_ros.view import grasps, pictures
 from hoi_ros.view.render import Mesh, Picture
@@ -184,16 +185,18 @@ def _of_scenes(
     model: HandModel, objects: Mapping[str, ObjectModel], folder: Path, each: int, seed: int
 ) -> tuple[dict[str, Any], list[Picture]]:
     """Figures by mesh and sentence, and pictures."""
-    pipeline = Pipeline.build(Parameters(segment_scene=True), ("synthesizer",))
+    whole = Pipeline.build(Parameters(segment_scene=True), ("synthesizer",))
+    alone = Pipeline(Parameters(), synthesizer=whole.synthesizer)
     rows: dict[str, Any] = {}
     views: list[Picture] = []
     for frame, name, number in SCENES:
         scene = Scene.read(folder, frame)
+        up = segment(scene.points).plane[:3]
         rows[name] = {}
         for sentence in SENTENCES[name]:
             try:
-                chosen = pipeline.synthesize(scene.cloud(), sentence.text, each, seed)
-                found = pipeline.synthesize(scene.cloud(number), sentence.text, each, seed)
+                chosen = whole.synthesize(scene.cloud(), sentence.text, each, seed)
+                found = alone.synthesize(scene.cloud(number), sentence.text, each, seed, up)
             except Refused as refused:
                 rows[name][sentence.text] = {"refused": refused.message}
                 continue
@@ -239,8 +242,8 @@ class Scene:
         return cls(rgb, points, labels[v, u].astype(np.int64), of)
 
     def cloud(self, number: int | None = None) -> ObjectCloud:
-        """The whole scene, or the table with one object."""
-        kept = slice(None) if number is None else np.isin(self.labels, (0, number))
+        """The whole scene, or one object."""
+        kept = slice(None) if number is None else self.labels == number
         return ObjectCloud(self.points[kept], frame_id="camera_optical_frame")
 
     def in_mesh(self, points: Array, number: int) -> Array:
