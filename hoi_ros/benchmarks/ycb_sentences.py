@@ -6,8 +6,8 @@ grasps with more than half of their touching skin (within 3 mm) on the part that
 engine's objects do: the drill, which lies in its file, on its battery; the scissors lie.
 
 *Scenes*: what a camera saw of a table, in two ways. "chosen": of all objects in the scene, is the named one grasped?
-The other figures are of grasps on the named object alone, its points cut out by the scene's labels, up being the normal
-of the table; the parts are those of its mesh at the pose that the scene states, which is 2 to 7 mm off.
+The other figures are of grasps on the named object alone: what the scene's labels say is it, above the table, whose normal
+is up; the parts are those of its mesh at the pose that the scene states, which is 2 to 7 mm off.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from hoi_ros.scene.clouds import sample_surface, voxel
 from hoi_ros.scene.labels import DEFAULT_TYPES, Labels
 from hoi_ros.scene.meshes import load_mesh, object_model
 from hoi_ros.scene.object_model import ObjectModel
-from hoi_ros.scene.segmentation import segment
+from hoi_ros.scene.segmentation import THICKNESS, segment
 from hoi_ros.types import Array, Intrinsics, ObjectCloud
 from hoi_ros.view import grasps, pictures
 from hoi_ros.view.render import Mesh, Picture
@@ -191,12 +191,12 @@ def _of_scenes(
     views: list[Picture] = []
     for frame, name, number in SCENES:
         scene = Scene.read(folder, frame)
-        up = segment(scene.points).plane[:3]
+        table = segment(scene.points).plane
         rows[name] = {}
         for sentence in SENTENCES[name]:
             try:
-                chosen = whole.synthesize(scene.cloud(), sentence.text, each, seed)
-                found = alone.synthesize(scene.cloud(number), sentence.text, each, seed, up)
+                chosen = whole.synthesize(scene.cut(), sentence.text, each, seed)
+                found = alone.synthesize(scene.cut(number, table), sentence.text, each, seed, table[:3])
             except Refused as refused:
                 rows[name][sentence.text] = {"refused": refused.message}
                 continue
@@ -241,9 +241,11 @@ class Scene:
         of = {int(number): pose.astype(np.float64) for number, pose in zip(numbers, poses, strict=True)}
         return cls(rgb, points, labels[v, u].astype(np.int64), of)
 
-    def cloud(self, number: int | None = None) -> ObjectCloud:
-        """The whole scene, or one object."""
-        kept = slice(None) if number is None else self.labels == number
+    def cut(self, number: int | None = None, table: Array | None = None) -> ObjectCloud:
+        """The whole scene, or one object above the plane (4,) of the ``table``, on which labels have ragged edges."""
+        kept = np.ones(len(self.points), dtype=bool) if number is None else self.labels == number
+        if table is not None:
+            kept &= self.points @ table[:3] + table[3] > THICKNESS
         return ObjectCloud(self.points[kept], frame_id="camera_optical_frame")
 
     def in_mesh(self, points: Array, number: int) -> Array:

@@ -25,7 +25,7 @@ from hoi_ros.scene.object_model import ObjectModel
 from hoi_ros.types import Array, ObjectCloud
 
 LIFT, HOLD = 0.1, 3.0  # m, s
-SHORT = 0.05  # m that the centre of mass may lack of the lift in the end, as it tilts (the goal of UniDexGrasp)
+SHORT = 0.05  # m that the centre of mass may lack of the lift in the end, as it tilts
 POINTS = 2048
 REASONS = ("lifted", "blocked", "knocked over", "missed", "not raised", "dropped")
 
