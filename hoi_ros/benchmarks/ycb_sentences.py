@@ -6,8 +6,8 @@ grasps with more than half of their touching skin (within 3 mm) on the part that
 engine's objects do: the drill, which lies in its file, on its battery; the scissors lie.
 
 *Scenes*: what a camera saw of a table, in two ways. "chosen": of all objects in the scene, is the named one grasped?
-The other figures are of grasps on the named object alone: what the scene's labels say is it, above the table, whose normal
-is up; the parts are those of its mesh at the pose that the scene states, which is 2 to 7 mm off.
+The other figures are of grasps on the named object alone: what the scene's labels say is it, above the table, whose
+normal is up; the parts are those of its mesh at the pose that the scene states, which is 2 to 7 mm off.
 """
 
 from __future__ import annotations
