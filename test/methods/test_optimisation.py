@@ -13,7 +13,7 @@ from hoi_ros.hand.grasp_types import GraspType
 from hoi_ros.methods.optimisation import energies
 from hoi_ros.methods.optimisation.fields import REACH, Fields, Lattice
 from hoi_ros.methods.optimisation.force_closure import SQUEEZE, ForceClosure
-from hoi_ros.methods.optimisation.hand_layer import PATCHES, Flesh, HandLayer
+from hoi_ros.methods.optimisation.hand_layer import PATCHES, Flesh, HandLayer, covering_balls
 from hoi_ros.methods.optimisation.optimiser import Candidates, GraspOptimiser
 from hoi_ros.metrics.penetration import two_way_depth
 from hoi_ros.refusals import Reason, Refused
@@ -64,6 +64,18 @@ def ball(radius: float = 0.03) -> ObjectModel:
     mesh = trimesh.creation.icosphere(4, radius)
     mesh.apply_translation([0.0, 0.0, radius])
     return an_object(mesh)
+
+
+def test_balls_cover_what_the_plain_greedy_choice_covers() -> None:
+    rng = np.random.default_rng(0)
+    centres, points, radii = rng.random((300, 3)), rng.random((200, 3)), rng.uniform(0.05, 0.3, 300)
+    covers = np.linalg.norm(centres[:, None] - points, axis=2) <= radii[:, None]
+    for most in (5, 300):
+        left, expected = np.ones(200, dtype=bool), []
+        while len(expected) < most and (covers & left).any():
+            expected.append(int((covers & left).sum(axis=1).argmax()))
+            left &= ~covers[expected[-1]]
+        assert covering_balls(centres, radii, points, most) == expected
 
 
 class TestHandLayer:

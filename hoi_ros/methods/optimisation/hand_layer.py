@@ -12,6 +12,8 @@ import numpy as np
 import torch
 import trimesh
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
+from scipy.spatial import cKDTree
 from scipy.spatial.distance import cdist
 from torch import Tensor
 
@@ -189,16 +191,7 @@ def _balls(model: HandModel) -> tuple[NDArray[np.int64], Array, Array]:
     radii = -skin.distance(inner)
     fits = radii > 0.9 * np.repeat(_SIZES, len(normals))
     inner, radii = inner[fits], radii[fits]
-    covers = cdist(inner, shell) < radii[:, None]
-    gain, left = covers.sum(axis=1), np.ones(len(shell), dtype=bool)
-    found: list[int] = []
-    while len(found) < _MOST_BALLS and gain.max() > 0:
-        best = int(gain.argmax())
-        found.append(best)
-        new = covers[best] & left
-        gain -= covers[:, new].sum(axis=1)
-        left &= ~new
-    centres = inner[found]
+    centres = inner[covering_balls(inner, radii, shell, _MOST_BALLS)]
     distance = np.linalg.norm(centres[:, None] - model.v_template, axis=2)
     vertices = distance.argsort(axis=1)[:, :16]
     shares = np.empty((len(centres), 16))
@@ -207,3 +200,21 @@ def _balls(model: HandModel) -> tuple[NDArray[np.int64], Array, Array]:
         shares[row] = np.linalg.lstsq(rows, np.append(centre, 1.0), rcond=None)[0]
     weights = np.exp(-((distance / (distance.min(axis=1, keepdims=True) + 0.002)) ** 2)) @ model.weights
     return vertices, shares, weights / weights.sum(axis=1, keepdims=True)
+
+
+def covering_balls(centres: Array, radii: Array, points: Array, most: int) -> list[int]:
+    """At most ``most`` of balls (N,) about centres (N, 3), each covering most of the points (M, 3) that are left."""
+    covered = cKDTree(points).query_ball_point(centres, radii)
+    gain = np.array([len(rows) for rows in covered])
+    columns, ends = np.concatenate(covered).astype(np.intp), np.concatenate([[0], np.cumsum(gain)])
+    covers = csr_array((np.ones_like(columns), columns, ends), (len(centres), len(points)))
+    left = np.ones(len(points), dtype=np.intp)
+    found: list[int] = []
+    while len(found) < most and gain.max() > 0:
+        best = int(gain.argmax())
+        found.append(best)
+        new = np.zeros_like(left)
+        new[covered[best]] = left[covered[best]]
+        gain -= covers @ new
+        left -= new
+    return found
