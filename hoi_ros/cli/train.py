@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 Method = Annotated[str, typer.Argument(help="affordgrasp.")]
 Name = Annotated[str, typer.Option("--part", help="Network of the method, by name.")]
 Data = Annotated[Path, typer.Option(help="A dataset made by 'hoi data build'.", exists=True, file_okay=False)]
+Trained = Annotated[
+    Path | None,
+    typer.Option(help="Folder of trained parts that are not shipped, each in a folder of its name.", exists=True),
+]
 Seed = Annotated[int, typer.Option(min=0, help="The same seed gives the same result on the same machine.")]
 
 
@@ -26,6 +30,7 @@ def train(
     data: Data,
     out: Out,
     part: Name = "affordance",
+    trained: Trained = None,
     seed: Seed = 0,
     steps: Annotated[int, typer.Option(min=0, help="0: as many as the recipe says.")] = 0,
     precision: Annotated[str, typer.Option(help="no, fp16 or bf16.")] = "no",
@@ -39,7 +44,7 @@ def train(
     dataset = Dataset(data)
     recipe = replace(chosen.recipe, steps=steps or chosen.recipe.steps, precision=precision)
     with progress("reading objects", len(dataset.units("train"))) as advance:
-        task = chosen.task(dataset, seed, advance)
+        task = chosen.task(dataset, seed, advance, trained)
     with bar("training", "{task.fields[loss]}") as shown:
         number = shown.add_task("", total=recipe.steps, loss="")
 
@@ -64,6 +69,7 @@ def score(
     weights: Annotated[
         Path | None, typer.Option(exists=True, help="Other weights of a network than the shipped ones.")
     ] = None,
+    trained: Trained = None,
     seed: Seed = 0,
     as_json: Json = False,
 ) -> None:
@@ -82,7 +88,7 @@ def score(
 
         what = grasp_scoring.score if part == "grasps" else lift_scoring.score
         with progress("scoring", None) as advance:
-            table = {split: answers.table_of(dataset, what, row or method, split, each, most, seed, advance)}
+            table = {split: answers.table_of(dataset, what, row or method, split, each, most, seed, advance, trained)}
     else:
         chosen = _part(method, part)
         if chosen.score is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,9 +14,9 @@ from hoi_ros.dataset.presets import Split
 from hoi_ros.dataset.reader import Dataset
 from hoi_ros.hand import load_hand_model
 from hoi_ros.language.encoder import TextEncoder
-from hoi_ros.learning.weights import load_shipped
 from hoi_ros.methods.affordgrasp.adjustment import DistributionAdjustment
-from hoi_ros.methods.affordgrasp.diffusion import LatentDiffusion
+from hoi_ros.methods.affordgrasp.baselines import ConditionalVae, Control, ControlledDiffusion, load_trained
+from hoi_ros.methods.affordgrasp.diffusion import CodeSampler, LatentDiffusion
 from hoi_ros.methods.affordgrasp.grasp_scoring import Answer, Question, questions
 from hoi_ros.methods.affordgrasp.sampler import Sampler
 from hoi_ros.methods.affordgrasp.synthesizer import AffordGrasp
@@ -65,25 +66,41 @@ def optimisation() -> Answer:
     return answer
 
 
-def _adjusted_by(name: str) -> Callable[[Sampler], Sampler]:
-    return lambda sampler: replace(sampler, adjustment=DistributionAdjustment.load(load_shipped(name)))
+def _adjusted_by(adjustment: DistributionAdjustment) -> Answer:
+    return networks(lambda sampler: replace(sampler, adjustment=adjustment))
 
 
-def _diffused_by(name: str) -> Callable[[Sampler], Sampler]:
-    return lambda sampler: replace(sampler, diffusion=LatentDiffusion.load(load_shipped(name)), adjustment=None)
+def _diffused_by(diffusion: CodeSampler) -> Answer:
+    """Not adjusted: the adjustment is trained on the diffusion's codes."""
+    return networks(lambda sampler: replace(sampler, diffusion=diffusion, adjustment=None))
+
+
+def _blind(trained: Path | None) -> LatentDiffusion:
+    return load_trained(LatentDiffusion, trained, "diffusion_blind")
+
+
+def _controlled(trained: Path | None) -> ControlledDiffusion:
+    return ControlledDiffusion(_blind(trained), load_trained(Control, trained, "diffusion_controlled"))
 
 
 Scored = Callable[[Answer, Iterator[Question], int, int, Callable[[], None]], dict[str, dict[str, Any]]]
 
-METHODS: Mapping[str, Callable[[], Answer]] = {
-    "affordgrasp": stage,
-    "networks": networks,
-    "without_adjustment": lambda: networks(lambda sampler: replace(sampler, adjustment=None)),
-    "without_affordance": lambda: networks(_diffused_by("affordgrasp_diffusion_blind")),
-    "adjustment_1_head": lambda: networks(_adjusted_by("affordgrasp_adjustment_1_head")),
-    "adjustment_2_heads": lambda: networks(_adjusted_by("affordgrasp_adjustment_2_heads")),
-    "optimisation": optimisation,
+METHODS: Mapping[str, Callable[[Path | None], Answer]] = {
+    "affordgrasp": lambda _: stage(),
+    "networks": lambda _: networks(),
+    "without_adjustment": lambda _: networks(lambda sampler: replace(sampler, adjustment=None)),
+    "without_affordance": lambda trained: _diffused_by(_blind(trained)),
+    "controlled": lambda trained: _diffused_by(_controlled(trained)),
+    "cvae": lambda trained: _diffused_by(load_trained(ConditionalVae, trained, "cvae")),
+    "adjustment_1_head": lambda trained: _adjusted_by(
+        load_trained(DistributionAdjustment, trained, "adjustment_1_head")
+    ),
+    "adjustment_2_heads": lambda trained: _adjusted_by(
+        load_trained(DistributionAdjustment, trained, "adjustment_2_heads")
+    ),
+    "optimisation": lambda _: optimisation(),
 }
+"""Rows of the table, by the folder of the parts that are not shipped."""
 
 SPLITS: Mapping[str, tuple[Split, bool, bool]] = {
     "test": ("test", False, False),
@@ -95,15 +112,24 @@ SPLITS: Mapping[str, tuple[Split, bool, bool]] = {
 
 
 def table_of(
-    dataset: Dataset, what: Scored, row: str, split: str, each: int, most: int, seed: int, advance: Callable[[], None]
+    dataset: Dataset,
+    what: Scored,
+    row: str,
+    split: str,
+    each: int,
+    most: int,
+    seed: int,
+    advance: Callable[[], None],
+    trained: Path | None = None,
 ) -> dict[str, dict[str, Any]]:
     """One row of the table on one split; ``what`` is ``grasp_scoring.score`` or ``lift_scoring.score``.
 
-    Raises Refused(PARAMETER) with the known rows and splits.
+    Raises Refused(PARAMETER) with the known rows and splits, and Refused(FILE) where the row needs weights that are
+    not in the folder ``trained`` (``baselines.load_trained``).
     """
     for value, known in ((row, METHODS), (split, SPLITS)):
         if value not in known:
             raise Refused(Reason.PARAMETER, f"'{value}' is not known; choose one of: {', '.join(known)}")
     name, held_out, one_view = SPLITS[split]
     asked = islice(questions(dataset, name, seed, held_out, one_view), most)
-    return what(METHODS[row](), asked, each, seed, advance)
+    return what(METHODS[row](trained), asked, each, seed, advance)

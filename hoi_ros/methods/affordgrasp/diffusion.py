@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
 
 import torch
 from diffusers import DDIMScheduler
@@ -49,32 +49,51 @@ class Block(nn.Module):
         return out
 
 
-class DenoisingUnet(nn.Module):
-    """The noise (B, C) in codes (B, C) at steps (B,), conditioned on features (B, W).
+class WayDown(nn.Module):
+    """The first half of the U-Net: from codes to ever fewer numbers.
 
     Its levels are layers, not convolutions: the numbers of a code have no neighbours.
     """
 
     def __init__(self, code: int, width: int, features: int) -> None:
         super().__init__()
-        widths = [width, width // 2, width // 4]
+        self.widths = [width, width // 2, width // 4]
         self.time = nn.Sequential(nn.Linear(features, features), nn.SiLU(), nn.Linear(features, features))
         self.before = nn.Linear(code, width)
-        self.down = nn.ModuleList(Block(a, b, features) for a, b in zip([width, *widths], widths, strict=False))
-        self.middle = Block(widths[-1], widths[-1], features)
-        self.up = nn.ModuleList(
-            Block(a + b, b, features) for a, b in zip([widths[-1], *widths[::-1]], widths[::-1], strict=False)
+        self.down = nn.ModuleList(
+            Block(a, b, features) for a, b in zip([width, *self.widths], self.widths, strict=False)
         )
+        self.middle = Block(self.widths[-1], self.widths[-1], features)
+
+    def guide(self, steps: Tensor, fused: Tensor) -> Tensor:
+        """What moves every level (B, W): features (B, W) and steps (B,)."""
+        guide: Tensor = fused + self.time(_waves(steps, fused.shape[1]))
+        return guide
+
+    def levels(self, codes: Tensor, guide: Tensor) -> list[Tensor]:
+        """What each level (B, its width) makes of codes (B, C), the middle last."""
+        levels = [self.before(codes)]
+        for block in [*self.down, self.middle]:
+            levels.append(block(levels[-1], guide))
+        return levels[1:]
+
+
+class DenoisingUnet(WayDown):
+    """The noise (B, C) in codes (B, C) at steps (B,), conditioned on features (B, W)."""
+
+    def __init__(self, code: int, width: int, features: int) -> None:
+        super().__init__(code, width, features)
+        up = self.widths[::-1]
+        self.up = nn.ModuleList(Block(a + b, b, features) for a, b in zip([up[0], *up], up, strict=False))
         self.after = nn.Linear(width, code)
 
-    def forward(self, codes: Tensor, steps: Tensor, fused: Tensor) -> Tensor:
-        """The noise."""
-        guide = fused + self.time(_waves(steps, fused.shape[1]))
-        values, kept = self.before(codes), []
-        for block in self.down:
-            values = block(values, guide)
-            kept.append(values)
-        values = self.middle(values, guide)
+    def forward(self, codes: Tensor, steps: Tensor, fused: Tensor, added: Sequence[Tensor] = ()) -> Tensor:
+        """The noise; ``added``, if any, to the levels, one by one."""
+        guide = self.guide(steps, fused)
+        levels = self.levels(codes, guide)
+        if added:
+            levels = [level + more for level, more in zip(levels, added, strict=True)]
+        *kept, values = levels
         for block in self.up:
             values = block(torch.cat([values, kept.pop()], dim=1), guide)
         noise: Tensor = self.after(values)
@@ -88,25 +107,57 @@ def _waves(steps: Tensor, width: int) -> Tensor:
     return torch.cat([angles.sin(), angles.cos()], dim=1)
 
 
-class LatentDiffusion(Network):
-    """Codes of hands (B, C) for requests, as the autoencoder has them; inside, they have mean 0 and deviation 1."""
+class CodeSampler(Protocol):
+    """What gives codes of hands for requests: the diffusion, or what it is compared with (``baselines``)."""
+
+    @property
+    def config(self) -> Mapping[str, Any]:
+        """``code``: how long a code is."""
+
+    @property
+    def conditions(self) -> Callable[[Asked], Features]:
+        """Features of requests."""
+
+    def sample(self, features: Features, noise: Tensor, steps: int, guidance: float, /) -> Tensor:
+        """Codes (B, C) from noise (B, C) in so many steps, heeding the request so much."""
+
+
+def denoise(
+    predict: Callable[[Tensor, Tensor, Tensor], Tensor],
+    noise: Tensor,
+    fused: Tensor,
+    nothing: Tensor,
+    steps: int,
+    guidance: float,
+) -> Tensor:
+    """Codes (B, C) of mean 0 and deviation 1 from noise (B, C), by DDIM in few steps.
+
+    ``predict`` gives the noise in codes at steps (B,), for features ``fused`` (B, W). A guidance above 1 goes further
+    away from what ``nothing`` (W,) in their place gives. Raises Refused(PARAMETER) unless ``steps`` divides 1000: the
+    sampler would stop before all noise is gone.
+    """
+    if steps < 1 or STEPS % steps:
+        raise Refused(Reason.PARAMETER, f"{steps} steps do not divide the {STEPS} of the noise schedule")
+    sampler = schedule()
+    sampler.set_timesteps(steps)
+    for step in sampler.timesteps:
+        at = step.expand(len(noise)).to(noise.device)
+        predicted = predict(noise, at, fused)
+        if guidance != 1.0:
+            without = predict(noise, at, nothing.expand_as(fused))
+            predicted = without + guidance * (predicted - without)
+        noise = sampler.step(predicted, step, noise).prev_sample
+    return noise
+
+
+class Codes(Network):
+    """A network whose codes (B, C) are the autoencoder's without, and have mean 0 and deviation 1 within."""
 
     mean: Tensor
     deviation: Tensor
 
-    def __init__(
-        self, code: int = 64, text_width: int = 384, features: int = 192, width: int = 512, affordances: bool = True
-    ) -> None:
+    def __init__(self, code: int) -> None:
         super().__init__()
-        self.config: Mapping[str, Any] = {
-            "code": code,
-            "text_width": text_width,
-            "features": features,
-            "width": width,
-            "affordances": affordances,
-        }
-        self.conditions = Conditions(text_width, features, affordances)
-        self.unet = DenoisingUnet(code, width, features)
         self.register_buffer("mean", torch.zeros(code))
         self.register_buffer("deviation", torch.ones(code))
 
@@ -117,8 +168,30 @@ class LatentDiffusion(Network):
         self.deviation.copy_(codes.std(0).clamp(min=1e-4))
 
     def normal(self, codes: Tensor) -> Tensor:
-        """Codes (B, C) as they are diffused: mean 0, deviation 1."""
+        """Codes as they are within."""
         return (codes - self.mean) / self.deviation
+
+    def raw(self, codes: Tensor) -> Tensor:
+        """Codes as they are without."""
+        return codes * self.deviation + self.mean
+
+
+class LatentDiffusion(Codes):
+    """Codes of hands (B, C) for requests."""
+
+    def __init__(
+        self, code: int = 64, text_width: int = 384, features: int = 192, width: int = 512, affordances: bool = True
+    ) -> None:
+        super().__init__(code)
+        self.config: Mapping[str, Any] = {
+            "code": code,
+            "text_width": text_width,
+            "features": features,
+            "width": width,
+            "affordances": affordances,
+        }
+        self.conditions = Conditions(text_width, features, affordances)
+        self.unet = DenoisingUnet(code, width, features)
 
     def forward(self, asked: Asked, codes: Tensor, steps: Tensor, noise: Tensor, dropped: Tensor) -> Tensor:
         """Mean squared error of the predicted noise (affordgrasp eq. 4); codes (B * K, C) for B requests."""
@@ -128,26 +201,10 @@ class LatentDiffusion(Network):
 
     @torch.no_grad()
     def sample(self, features: Features, noise: Tensor, steps: int, guidance: float = 1.0) -> Tensor:
-        """Codes (B, C) from noise (B, C), by DDIM in few steps; a guidance above 1 heeds the request more.
-
-        Raises Refused(PARAMETER) unless ``steps`` divides 1000: the sampler would stop before all noise is gone.
-        """
-        if steps < 1 or STEPS % steps:
-            raise Refused(Reason.PARAMETER, f"{steps} steps do not divide the {STEPS} of the noise schedule")
-        sampler = schedule()
-        sampler.set_timesteps(steps)
-        nothing = self.conditions.nothing.expand_as(features.fused)
-        for step in sampler.timesteps:
-            at = step.expand(len(noise)).to(noise.device)
-            predicted = self.unet(noise, at, features.fused)
-            if guidance != 1.0:
-                without = self.unet(noise, at, nothing)
-                predicted = without + guidance * (predicted - without)
-            noise = sampler.step(predicted, step, noise).prev_sample
-        return noise * self.deviation + self.mean
+        """Codes (B, C) from noise (B, C), see ``denoise``."""
+        return self.raw(denoise(self.unet, noise, features.fused, self.conditions.nothing, steps, guidance))
 
     def estimate(self, noisy: Tensor, steps: Tensor, features: Features) -> Tensor:
         """Codes (B, C) that noisy ones come from, in one step (affordgrasp eq. 5)."""
         share = schedule().alphas_cumprod.to(noisy)[steps][:, None]
-        clean = (noisy - (1.0 - share).sqrt() * self.unet(noisy, steps, features.fused)) / share.sqrt()
-        return clean * self.deviation + self.mean
+        return self.raw((noisy - (1.0 - share).sqrt() * self.unet(noisy, steps, features.fused)) / share.sqrt())

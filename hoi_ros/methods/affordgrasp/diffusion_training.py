@@ -13,6 +13,7 @@ from hoi_ros.dataset.reader import Dataset
 from hoi_ros.learning.trainer import Recipe
 from hoi_ros.learning.weights import load_shipped
 from hoi_ros.methods.affordgrasp.autoencoder import HandAutoencoder
+from hoi_ros.methods.affordgrasp.conditions import Asked
 from hoi_ros.methods.affordgrasp.diffusion import STEPS, LatentDiffusion
 from hoi_ros.methods.affordgrasp.grasp_requests import Draws, Requests
 from hoi_ros.methods.affordgrasp.hand_surface import Hands, Skin, hand_skin
@@ -47,30 +48,61 @@ class Coder:
 
 
 @dataclass(frozen=True)
-class Denoising:
-    """The training of the diffusion."""
+class Noising:
+    """Requests with codes of the grasps that answer them, and the noise to be found in the codes."""
 
-    model: LatentDiffusion
+    asked: Asked  # (B,)
+    codes: Tensor  # (B * K, C)
+    steps: Tensor  # (B * K,)
+    noise: Tensor  # (B * K, C)
+    dropped: Tensor  # (B,) requests that are left out
+
+
+@dataclass(frozen=True)
+class Noisings:
+    """Batches for training."""
+
     draws: Draws
     coder: Coder
 
     @classmethod
-    def of(cls, dataset: Dataset, seed: int, advance: Callable[[], None], affordances: bool = True) -> Denoising:
-        """Read the split ``train``; the same seed starts with the same network."""
-        coder, skin = Coder.shipped(), hand_skin()
-        draws = Draws(Requests.of(dataset, "train", seed, advance), skin)
-        cpu = torch.device("cpu")
-        codes = [coder.codes(draws(np.random.default_rng([seed, n])).hands, cpu) for n in range(NORMALISED)]
-        torch.manual_seed(seed)
-        model = LatentDiffusion(affordances=affordances)
-        model.normalise(torch.cat(codes))
-        return cls(model, draws, coder)
+    def of(cls, dataset: Dataset, seed: int, advance: Callable[[], None]) -> Noisings:
+        """Read the split ``train``."""
+        return cls(Draws(Requests.of(dataset, "train", seed, advance), hand_skin()), Coder.shipped())
 
-    def loss(self, model: nn.Module, rng: np.random.Generator, device: torch.device) -> dict[str, Tensor]:
-        """Error of the noise (affordgrasp eq. 4)."""
+    def codes(self, seed: int) -> Tensor:
+        """Codes (N, C) of enough grasps for a mean and a deviation."""
+        batches = (self.draws(np.random.default_rng([seed, n])) for n in range(NORMALISED))
+        return torch.cat([self.coder.codes(batch.hands, torch.device("cpu")) for batch in batches])
+
+    def __call__(self, rng: np.random.Generator, device: torch.device) -> Noising:
+        """One batch."""
         batch = self.draws(rng)
         codes = self.coder.codes(batch.hands, device).repeat_interleave(DRAWS, 0)
         steps = torch.from_numpy(rng.integers(STEPS, size=len(codes))).to(device)
         noise = torch.from_numpy(rng.standard_normal(codes.shape, dtype=np.float32)).to(device)
         dropped = torch.from_numpy(rng.random(len(batch.asked.points)) < DROPPED).to(device)
-        return {"noise": model(batch.asked.to(device), codes, steps, noise, dropped)}
+        return Noising(batch.asked.to(device), codes, steps, noise, dropped)
+
+
+@dataclass(frozen=True)
+class Denoising:
+    """The training of the diffusion."""
+
+    model: LatentDiffusion
+    noisings: Noisings
+
+    @classmethod
+    def of(cls, dataset: Dataset, seed: int, advance: Callable[[], None], affordances: bool = True) -> Denoising:
+        """Read the split ``train``; the same seed starts with the same network."""
+        noisings = Noisings.of(dataset, seed, advance)
+        codes = noisings.codes(seed)
+        torch.manual_seed(seed)
+        model = LatentDiffusion(affordances=affordances)
+        model.normalise(codes)
+        return cls(model, noisings)
+
+    def loss(self, model: nn.Module, rng: np.random.Generator, device: torch.device) -> dict[str, Tensor]:
+        """Error of the noise (affordgrasp eq. 4)."""
+        drawn = self.noisings(rng, device)
+        return {"noise": model(drawn.asked, drawn.codes, drawn.steps, drawn.noise, drawn.dropped)}

@@ -15,7 +15,7 @@ from hoi_ros.methods.affordgrasp.adjustment import DistributionAdjustment
 from hoi_ros.methods.affordgrasp.affordance_generator import AffordanceGenerator
 from hoi_ros.methods.affordgrasp.autoencoder import HandAutoencoder
 from hoi_ros.methods.affordgrasp.conditions import Asked
-from hoi_ros.methods.affordgrasp.diffusion import LatentDiffusion
+from hoi_ros.methods.affordgrasp.diffusion import CodeSampler, LatentDiffusion
 from hoi_ros.methods.affordgrasp.hand_surface import Hands, Skin, hand_skin
 from hoi_ros.methods.affordgrasp.placing import Places
 from hoi_ros.methods.affordgrasp.point_net import unit_ball
@@ -30,7 +30,7 @@ class Sampler:
     """The networks. ``adjustment`` None leaves codes as the diffusion gives them."""
 
     generator: AffordanceGenerator
-    diffusion: LatentDiffusion
+    diffusion: CodeSampler
     adjustment: DistributionAdjustment | None
     autoencoder: HandAutoencoder
     skin: Skin

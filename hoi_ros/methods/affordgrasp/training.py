@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from hoi_ros.dataset.reader import Dataset
@@ -13,6 +14,7 @@ from hoi_ros.methods.affordgrasp import (
     adjustment_training,
     affordance_training,
     autoencoder_training,
+    baselines_training,
     classifier_training,
     diffusion_training,
     ranking_training,
@@ -21,25 +23,43 @@ from hoi_ros.methods.affordgrasp import (
 
 @dataclass(frozen=True)
 class Part:
-    """One network: how it is trained, and how its weights (None: the shipped ones) are scored."""
+    """One network: how it is trained, and how its weights (None: the shipped ones) are scored.
+
+    ``task`` gets a dataset, a seed, what is called for each object that is read, and the folder of trained parts.
+    """
 
     recipe: Recipe
-    task: Callable[[Dataset, int, Callable[[], None]], Task]
+    task: Callable[[Dataset, int, Callable[[], None], Path | None], Task]
     score: Callable[[Dataset, Any, int, Callable[[], None]], Mapping[str, Any]] | None  # None: as part of the whole
 
 
+def _alone(task: Callable[[Dataset, int, Callable[[], None]], Task]) -> Callable[..., Task]:
+    """A task that starts from no other part but the shipped ones."""
+    return lambda dataset, seed, advance, _trained: task(dataset, seed, advance)
+
+
 PARTS: Mapping[str, Part] = {
-    "autoencoder": Part(autoencoder_training.RECIPE, autoencoder_training.Coding.of, autoencoder_training.score_splits),
+    "autoencoder": Part(
+        autoencoder_training.RECIPE, _alone(autoencoder_training.Coding.of), autoencoder_training.score_splits
+    ),
     "affordance": Part(
-        affordance_training.RECIPE, affordance_training.Affordances.of, affordance_training.score_splits
+        affordance_training.RECIPE, _alone(affordance_training.Affordances.of), affordance_training.score_splits
     ),
-    "classifier": Part(classifier_training.RECIPE, classifier_training.Semantics.of, classifier_training.score_splits),
-    "diffusion": Part(diffusion_training.RECIPE, diffusion_training.Denoising.of, None),
+    "classifier": Part(
+        classifier_training.RECIPE, _alone(classifier_training.Semantics.of), classifier_training.score_splits
+    ),
+    "diffusion": Part(diffusion_training.RECIPE, _alone(diffusion_training.Denoising.of), None),
     "diffusion_blind": Part(
-        diffusion_training.RECIPE, partial(diffusion_training.Denoising.of, affordances=False), None
+        diffusion_training.RECIPE, _alone(partial(diffusion_training.Denoising.of, affordances=False)), None
     ),
-    "adjustment": Part(adjustment_training.RECIPE, adjustment_training.Adjusting.of, None),
-    "adjustment_1_head": Part(adjustment_training.RECIPE, partial(adjustment_training.Adjusting.of, heads=1), None),
-    "adjustment_2_heads": Part(adjustment_training.RECIPE, partial(adjustment_training.Adjusting.of, heads=2), None),
-    "ranking": Part(ranking_training.RECIPE, ranking_training.Ranked.of, None),
+    "diffusion_controlled": Part(baselines_training.CONTROL_RECIPE, baselines_training.Controlling.of, None),
+    "cvae": Part(baselines_training.VAE_RECIPE, _alone(baselines_training.Encoding.of), None),
+    "adjustment": Part(adjustment_training.RECIPE, _alone(adjustment_training.Adjusting.of), None),
+    "adjustment_1_head": Part(
+        adjustment_training.RECIPE, _alone(partial(adjustment_training.Adjusting.of, heads=1)), None
+    ),
+    "adjustment_2_heads": Part(
+        adjustment_training.RECIPE, _alone(partial(adjustment_training.Adjusting.of, heads=2)), None
+    ),
+    "ranking": Part(ranking_training.RECIPE, _alone(ranking_training.Ranked.of), None),
 }
