@@ -18,13 +18,13 @@ from hoi_ros.methods.affordgrasp.baselines import ConditionalVae, Control, load_
 from hoi_ros.methods.affordgrasp.diffusion import LatentDiffusion, schedule
 from hoi_ros.methods.affordgrasp.diffusion_training import Noisings
 
-VAE_RECIPE = Recipe(steps=3000, rate=1e-3)
-CONTROL_RECIPE = Recipe(steps=3000, rate=5e-4)
+VAE_RECIPE = Recipe(steps=2000, rate=1e-3)
+CONTROL_RECIPE = Recipe(steps=2000, rate=5e-4)
 
 
 @dataclass(frozen=True)
 class Encoding:
-    """The training of the conditional VAE. Its conditions go on from the diffusion's, so it takes fewer steps."""
+    """The training of the conditional VAE. Its conditions go on from the diffusion's, so few steps do."""
 
     model: ConditionalVae
     noisings: Noisings
