@@ -5,10 +5,18 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from scipy.spatial import cKDTree
 
 from hoi_ros.dataset.objects import make_object
 from hoi_ros.hand import load_hand_model
-from hoi_ros.methods.optimisation.cloud_fields import CloudSurface, cloud_fields
+from hoi_ros.methods.optimisation.cloud_fields import (
+    OTHERS_ROOM,
+    SHARE,
+    STILL,
+    CloudSurface,
+    FollowedSurface,
+    cloud_fields,
+)
 from hoi_ros.methods.optimisation.optimiser import GraspOptimiser
 from hoi_ros.methods.optimisation.settling import Settled, Settler
 from hoi_ros.metrics.contact import contact_parts
@@ -20,6 +28,7 @@ from hoi_ros.types import Array, HandBatch
 MODEL = load_hand_model()
 MUG = make_object("mug", 0, 0)
 USE = MUG.uses[0]
+UP = np.array([0.0, 0.0, 1.0], np.float32)
 
 
 def cloud(count: int = 1024) -> tuple[Array, Array, Array]:
@@ -69,6 +78,35 @@ def test_the_derivative_of_the_distance_is_its_gradient() -> None:
     assert at.grad is not None and torch.equal(at.grad, gradient)
     ahead = surface.lookup(at.detach() + 1e-4 * gradient)[0]
     assert ((ahead - distance.detach()) / 1e-4 - 1.0).abs().median() < 0.05
+
+
+def test_points_that_are_followed_keep_what_is_nearly_their_nearest_point() -> None:
+    rng = np.random.default_rng(0)
+    points, normals, wanted = (torch.from_numpy(v.astype(np.float32)) for v in cloud())
+    surfaces = [CloudSurface(points, normals, 0.003), CloudSurface(points[wanted > 0], normals[wanted > 0], 0.003)]
+    at = points + torch.from_numpy(rng.uniform(-0.05, 0.05, points.shape).astype(np.float32))
+    for surface in surfaces:
+        tree, follows = cKDTree(surface.points.numpy()), FollowedSurface(surface)
+        for step in range(6):
+            here = at + 0.001 * step * torch.from_numpy(rng.normal(size=at.shape).astype(np.float32))
+            exact = tree.query(here)[0]
+            distance = follows.distance(here).numpy()
+            if step == 0:
+                np.testing.assert_allclose(distance, exact, atol=1e-6)
+                assert torch.equal(follows.lookup(here)[0], surface.lookup(here)[0])
+            assert (distance >= exact - 1e-6).all()
+            assert (distance <= exact + 2.0 * (STILL + SHARE * exact) / (1.0 - SHARE) + 1e-6).all()
+        assert 0.0 < (distance > exact + 1e-6).mean() < 0.5
+
+
+def test_points_that_come_into_the_room_are_found_though_they_are_followed() -> None:
+    points, normals, _ = (torch.from_numpy(v.astype(np.float32)) for v in cloud())
+    follows = FollowedSurface(CloudSurface(points, normals, 0.003, OTHERS_ROOM))
+    for away in (0.02, 0.01, 0.002):
+        expected = min(cKDTree(points.numpy()).query(points[0].numpy() + away * UP)[0] - OTHERS_ROOM, 0.0)
+        found = follows.distance(points[:1] + away * torch.from_numpy(UP))
+        np.testing.assert_allclose(found.numpy(), expected, atol=1e-6)
+    assert expected < 0.0
 
 
 def test_hands_come_out_of_the_object_and_onto_the_part(grasps: HandBatch) -> None:

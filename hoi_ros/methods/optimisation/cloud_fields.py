@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -16,6 +17,9 @@ from hoi_ros.methods.optimisation.fields import Fields
 from hoi_ros.types import Array
 
 OTHERS_ROOM = 0.003  # m to keep off what is not wanted
+STILL, SHARE = 0.002, 0.2  # m and of its distance that a point may move before its nearest point is looked up anew
+
+Indices = NDArray[np.intp]
 
 
 @dataclass(frozen=True)
@@ -29,17 +33,22 @@ class CloudSurface:
 
     def lookup(self, points: Tensor) -> tuple[Tensor, Tensor]:
         """Signed distance (...), m, and unit gradient (..., 3) at points (..., 3); the gradient counts as constant."""
-        distance, gradient = _Signed.apply(points, self)
+        distance, gradient = _Signed.apply(points, self, self.nearest)
         return distance, gradient
 
     def distance(self, points: Tensor) -> Tensor:
         """Distance (...) of points (..., 3) beyond the room, m, unsigned; at most 0 where there is a room."""
-        found: Tensor = _Unsigned.apply(points, self)
+        found: Tensor = _Unsigned.apply(points, self, self.nearest)
         return found
 
-    def nearest(self, points: Tensor) -> Tensor:
-        """Index (M,) of the nearest of the cloud's points to points (M, 3)."""
-        return torch.from_numpy(self.tree.query(points.numpy())[1])
+    def nearest(self, points: Array) -> Indices:
+        """Index (M,) of the nearest of the N points to points (M, 3); N where none lies within the room."""
+        return self.query(points)[1]
+
+    def query(self, points: Array) -> tuple[Array, Indices]:
+        """Also the distance (M,), m; infinite where none lies within the room."""
+        distance, near = self.tree.query(points, distance_upper_bound=np.inf if self.room is None else self.room)
+        return distance, near
 
     @cached_property
     def tree(self) -> cKDTree:
@@ -47,11 +56,48 @@ class CloudSurface:
         return cKDTree(self.points.numpy())
 
 
+class FollowedSurface:
+    """The same for points that move little from one question to the next: they keep their nearest point for a while.
+
+    A point is looked up anew once it has moved by ``STILL`` and ``SHARE`` of its distance from the nearest one, which
+    then is at most twice that nearer than the one that is taken for it; all are when another number of points comes.
+    """
+
+    def __init__(self, surface: CloudSurface) -> None:
+        self._surface = surface
+        self._at, self._near = np.empty((0, 3)), np.empty(0, np.intp)
+        self._tolerance = np.empty(0)
+
+    def lookup(self, points: Tensor) -> tuple[Tensor, Tensor]:
+        """As the surface's."""
+        distance, gradient = _Signed.apply(points, self._surface, self._nearest)
+        return distance, gradient
+
+    def distance(self, points: Tensor) -> Tensor:
+        """As the surface's."""
+        found: Tensor = _Unsigned.apply(points, self._surface, self._nearest)
+        return found
+
+    def _nearest(self, points: Array) -> Indices:
+        if len(points) != len(self._at):
+            self._at, self._near = np.full_like(points, np.inf), np.empty(len(points), np.intp)
+            self._tolerance = np.zeros(len(points))
+        moved = points - self._at
+        rows = np.flatnonzero(np.einsum("ij,ij->i", moved, moved) > self._tolerance**2)
+        if len(rows):
+            distance, self._near[rows] = self._surface.query(points[rows])
+            self._at[rows] = points[rows]
+            self._tolerance[rows] = STILL + SHARE * np.minimum(distance, self._surface.room or np.inf)
+        return self._near
+
+
 class _Signed(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, points: Tensor, surface: CloudSurface) -> tuple[Tensor, Tensor]:
+    def forward(
+        ctx: Any, points: Tensor, surface: CloudSurface, nearest: Callable[[Array], Indices]
+    ) -> tuple[Tensor, Tensor]:
         flat = points.detach().reshape(-1, 3)
-        near = surface.nearest(flat)
+        near = torch.from_numpy(nearest(flat.numpy()))
         normals = surface.normals[near]
         offset = flat - surface.points[near]
         above = (offset * normals).sum(-1, keepdim=True)
@@ -68,27 +114,36 @@ class _Signed(torch.autograd.Function):
         return distance, gradient
 
     @staticmethod
-    def backward(ctx: Any, *outputs: Tensor) -> tuple[Tensor, None]:
+    def backward(ctx: Any, *outputs: Tensor) -> tuple[Tensor, None, None]:
         (gradient,) = ctx.saved_tensors
-        return outputs[0][..., None] * gradient.view(*outputs[0].shape, 3), None
+        return outputs[0][..., None] * gradient.view(*outputs[0].shape, 3), None, None
 
 
 class _Unsigned(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, points: Tensor, surface: CloudSurface) -> Tensor:
+    def forward(ctx: Any, points: Tensor, surface: CloudSurface, nearest: Callable[[Array], Indices]) -> Tensor:
         flat = points.detach().reshape(-1, 3)
-        room = surface.room
-        length, near = map(torch.from_numpy, surface.tree.query(flat.numpy(), distance_upper_bound=room or np.inf))
+        near = torch.from_numpy(nearest(flat.numpy()))
         found = near < len(surface.points)
         offset = torch.where(found[:, None], flat - surface.points[near.clamp(max=len(surface.points) - 1)], 0.0)
-        ctx.save_for_backward(offset / length.to(flat)[:, None].clamp(min=1e-9))
-        beyond = length if room is None else torch.where(found, length - room, 0.0)
-        return beyond.to(flat).view(points.shape[:-1])
+        length = offset.norm(dim=-1)
+        ctx.save_for_backward(offset / length[:, None].clamp(min=1e-9))
+        beyond = length if surface.room is None else torch.where(found, length - surface.room, 0.0)
+        return beyond.view(points.shape[:-1])
 
     @staticmethod
-    def backward(ctx: Any, *outputs: Tensor) -> tuple[Tensor, None]:
+    def backward(ctx: Any, *outputs: Tensor) -> tuple[Tensor, None, None]:
         (gradient,) = ctx.saved_tensors
-        return outputs[0][..., None] * gradient.view(*outputs[0].shape, 3), None
+        return outputs[0][..., None] * gradient.view(*outputs[0].shape, 3), None, None
+
+
+def followed(fields: Fields) -> Fields:
+    """The same fields of a cloud, for hands that move little from one question to the next (``FollowedSurface``)."""
+
+    def follow(surface: Any) -> Any:
+        return surface and FollowedSurface(surface)
+
+    return replace(fields, solid=follow(fields.solid), part=follow(fields.part), others=follow(fields.others))
 
 
 def cloud_fields(points: Array, normals: Array, wanted: NDArray[np.bool_], carried: bool) -> Fields:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from hoi_ros.hand.limits import Limits
 from hoi_ros.hand.model import HandModel
+from hoi_ros.methods.optimisation.cloud_fields import followed
 from hoi_ros.methods.optimisation.descent import FreeHands, Problem, descend
 from hoi_ros.methods.optimisation.energies import NEAR, Wish, distance_to_part
 from hoi_ros.methods.optimisation.fields import Fields
@@ -54,8 +55,8 @@ class Settler:
         ``holds``: the contacts must hold the object.
         """
         layer = self._layer
-        start = self._start(hands)
-        problem = Problem(layer, fields, self._wish(start, fields, holds))
+        start, near = self._start(hands), followed(fields)
+        problem = Problem(layer, near, self._wish(start, near, holds))
         if count < len(hands):
             problem.reach, problem.stress = FIRST_REACH, LENIENCE
             with torch.no_grad():
@@ -71,14 +72,14 @@ class Settler:
                 np.tile(self._betas, (len(rotation), 1)),
                 wrist.numpy().astype(np.float64) - layer.rest[0],
             ),
-            {name: value.numpy().astype(np.float64) for name, value in self._felt(problem, end).items()},
+            {name: value.numpy().astype(np.float64) for name, value in self._felt(problem, fields, end).items()},
         )
 
     @torch.no_grad()
-    def _felt(self, problem: Problem, hands: FreeHands) -> dict[str, Tensor]:
-        layer, fields = self._layer, problem.fields
-        skin, balls, _ = layer.pose(hands.angles, *hands.wrist())
-        on_skin, in_flesh = fields.solid.lookup(skin)[0], fields.solid.lookup(balls)[0]
+    def _felt(self, problem: Problem, fields: Fields, hands: FreeHands) -> dict[str, Tensor]:
+        layer = self._layer
+        problem.fields = fields = followed(fields)  # afresh, so all that is felt here is exact
+        skin, on_skin, in_flesh = self._posed(hands, fields)
         touching = on_skin < NEAR
         on_part = touching & (distance_to_part(fields, skin, on_skin) < NEAR)
         patches = on_skin[:, layer.patches].amin(-1) < NEAR
@@ -106,8 +107,8 @@ class Settler:
     @torch.no_grad()
     def _wish(self, hands: FreeHands, fields: Fields, holds: bool) -> Wish:
         """The shape as it is, and contact where the skin is nearly as near to what is wanted as anywhere."""
-        skin, _, _ = self._layer.pose(hands.angles, *hands.wrist())
-        distance = distance_to_part(fields, skin, fields.solid.lookup(skin)[0])
+        skin, on_skin, _ = self._posed(hands, fields)
+        distance = distance_to_part(fields, skin, on_skin)
         nearest = distance[:, self._layer.patches].amin(-1)
         behind = (nearest - nearest.amin(1, keepdim=True).clamp(min=0.0)).clamp(min=0.0)  # the nearest patch
         near = torch.exp(-((behind / FIRST_REACH) ** 2)) / torch.from_numpy(_SHARES).float()
@@ -118,3 +119,10 @@ class Settler:
             torch.zeros(len(near), PATCHES, dtype=torch.long),
             holds,
         )
+
+    def _posed(self, hands: FreeHands, fields: Fields) -> tuple[Tensor, Tensor, Tensor]:
+        """Skin (N, V, 3), and the distances (N, V) and (N, S) of skin and balls from the object, m."""
+        layer = self._layer
+        points = layer.pose(hands.angles, *hands.wrist())
+        distance = fields.solid.lookup(torch.cat(points, dim=1))[0]  # of all, as ``Problem`` asks for them
+        return points[0], *distance.split([layer.skin_count, layer.ball_count, points[2].shape[1]], dim=1)[:2]
