@@ -60,8 +60,9 @@ class ConditionalVae(Codes):
 
     @torch.no_grad()
     def sample(self, features: Features, noise: Tensor, _steps: int, _guidance: float) -> Tensor:
-        """Codes (B, C) from noise (B, C)."""
-        return self.raw(self.decoder(torch.cat([noise, features.fused], dim=1)))
+        """Codes (R * K, C) for R requests from noise (R * K, C)."""
+        fused = features.fused.repeat_interleave(len(noise) // len(features.fused), 0)
+        return self.raw(self.decoder(torch.cat([noise, fused], dim=1)))
 
 
 def divergence(mean: Tensor, log_variance: Tensor) -> Tensor:
@@ -101,7 +102,7 @@ class Control(Network):
         return self.added(noisy, steps, fused.repeat_interleave(len(noisy) // len(dropped), 0))
 
     def added(self, noisy: Tensor, steps: Tensor, fused: Tensor) -> list[Tensor]:
-        """The same for features (B * K, W)."""
+        """The same for features (R, W), of which each is for as many of the codes."""
         levels = self.way.levels(noisy, self.way.guide(steps, fused))
         return [zero(level) for zero, level in zip(self.zeros, levels, strict=True)]
 
@@ -125,7 +126,7 @@ class ControlledDiffusion:
 
     @torch.no_grad()
     def sample(self, features: Features, noise: Tensor, steps: int, guidance: float) -> Tensor:
-        """Codes (B, C) from noise (B, C), see ``denoise``."""
+        """Codes (R * K, C) for R requests from noise (R * K, C), see ``denoise``."""
         nothing = torch.cat([self.blind.conditions.nothing, self.control.conditions.nothing])
         return self.blind.raw(denoise(self._noise, noise, features.fused, nothing, steps, guidance))
 

@@ -45,8 +45,8 @@ class Block(nn.Module):
         self.past = nn.Linear(width_in, width)
 
     def forward(self, values: Tensor, guide: Tensor) -> Tensor:
-        """(B, W) to (B, ``width``)."""
-        scale, shift = self.guide(guide).chunk(2, dim=1)
+        """(B, W) to (B, ``width``); each row of the guide is for as many rows as there are of values to one of it."""
+        scale, shift = self.guide(guide).repeat_interleave(len(values) // len(guide), 0).chunk(2, dim=1)
         inner = self.layers[0](functional.silu(self.norms[0](values)))
         inner = self.layers[1](functional.silu(self.norms[1](inner) * (1.0 + scale) + shift))
         out: Tensor = self.past(values) + inner
@@ -70,12 +70,12 @@ class WayDown(nn.Module):
         self.middle = Block(self.widths[-1], self.widths[-1], features)
 
     def guide(self, steps: Tensor, fused: Tensor) -> Tensor:
-        """What moves every level (B, W): features (B, W) and steps (B,)."""
+        """What moves every level (R, W): features (R, W) and steps (R,)."""
         guide: Tensor = fused + self.time(_waves(steps, fused.shape[1]))
         return guide
 
     def levels(self, codes: Tensor, guide: Tensor) -> list[Tensor]:
-        """What each level (B, its width) makes of codes (B, C), the middle last."""
+        """What each level (R * K, its width) makes of codes (R * K, C), the middle last."""
         levels = [self.before(codes)]
         for block in [*self.down, self.middle]:
             levels.append(block(levels[-1], guide))
@@ -83,7 +83,7 @@ class WayDown(nn.Module):
 
 
 class DenoisingUnet(WayDown):
-    """The noise (B, C) in codes (B, C) at steps (B,), conditioned on features (B, W)."""
+    """The noise (R * K, C) in codes (R * K, C), K at each of steps (R,), conditioned on features (R, W)."""
 
     def __init__(self, code: int, width: int, features: int) -> None:
         super().__init__(code, width, features)
@@ -123,7 +123,7 @@ class CodeSampler(Protocol):
         """Features of requests."""
 
     def sample(self, features: Features, noise: Tensor, steps: int, guidance: float, /) -> Tensor:
-        """Codes (B, C) from noise (B, C) in so many steps, heeding the request so much."""
+        """Codes (R * K, C) for R requests from noise (R * K, C) in so many steps, heeding the requests so much."""
 
 
 def denoise(
@@ -134,22 +134,23 @@ def denoise(
     steps: int,
     guidance: float,
 ) -> Tensor:
-    """Codes (B, C) of mean 0 and deviation 1 from noise (B, C), by DDIM in few steps.
+    """Codes (R * K, C) of mean 0 and deviation 1 from noise (R * K, C), by DDIM in few steps.
 
-    ``predict`` gives the noise in codes at steps (B,), for features ``fused`` (B, W). A guidance above 1 goes further
-    away from what ``nothing`` (W,) in their place gives. Raises Refused(PARAMETER) unless ``steps`` divides 1000: the
-    sampler would stop before all noise is gone.
+    ``predict`` gives the noise in codes, K at each of steps (R,), for features ``fused`` (R, W). A guidance above 1
+    goes further away from what ``nothing`` (W,) in their place gives. Raises Refused(PARAMETER) unless ``steps``
+    divides 1000: the sampler would stop before all noise is gone.
     """
     if steps < 1 or STEPS % steps:
         raise Refused(Reason.PARAMETER, f"{steps} steps do not divide the {STEPS} of the noise schedule")
     sampler = schedule()
     sampler.set_timesteps(steps)
+    guided = guidance != 1.0
+    asked = torch.cat([fused, nothing.expand_as(fused)]) if guided else fused
     for step in sampler.timesteps:
-        at = step.expand(len(noise)).to(noise.device)
-        predicted = predict(noise, at, fused)
-        if guidance != 1.0:
-            without = predict(noise, at, nothing.expand_as(fused))
-            predicted = without + guidance * (predicted - without)
+        predicted = predict(noise.repeat(1 + guided, 1), step.expand(len(asked)).to(noise.device), asked)
+        if guided:
+            heard, without = predicted.chunk(2)
+            predicted = without + guidance * (heard - without)
         noise = sampler.step(predicted, step, noise).prev_sample
     return noise
 
@@ -205,7 +206,7 @@ class LatentDiffusion(Codes):
 
     @torch.no_grad()
     def sample(self, features: Features, noise: Tensor, steps: int, guidance: float = 1.0) -> Tensor:
-        """Codes (B, C) from noise (B, C), see ``denoise``."""
+        """Codes (R * K, C) for R requests from noise (R * K, C), see ``denoise``."""
         return self.raw(denoise(self.unet, noise, features.fused, self.conditions.nothing, steps, guidance))
 
     def estimate(self, noisy: Tensor, steps: Tensor, features: Features) -> Tensor:

@@ -62,13 +62,13 @@ class Sampler:
         """``count`` hands for one sentence about points (N, 3), m, farthest first, with probabilities (N,)."""
         cloud, chance = _single(points)[None], _single(affordance)[None]
         places = Places.of(cloud, chance)
-        features = self.diffusion.conditions(Asked(places.enter(cloud), chance, text)).repeat(count)
+        features = self.diffusion.conditions(Asked(places.enter(cloud), chance, text))
         noise = torch.from_numpy(
             np.random.default_rng(seed).standard_normal((count, self.diffusion.config["code"]), dtype=np.float32)
         )
         codes = self.diffusion.sample(features, noise, self.steps, self.guidance)
         if self.adjustment is not None:
-            codes = self.adjustment(codes, features)
+            codes = self.adjustment(codes, features.repeat(count))
         return batch_of(places.repeat(count).leave_hands(self.skin, self.autoencoder.decode(codes)))
 
 
