@@ -155,7 +155,7 @@ def inliers(points: ArrayLike, deviations: float = 2.0) -> Indices:
     """
     points = np.asarray(points, float)
     count = min(NEIGHBOURS + 1, len(points))
-    distance = cKDTree(points).query(points, count)[0].mean(1)
+    distance = cKDTree(points).query(points, count, workers=-1)[0].mean(1)
     return np.flatnonzero(distance <= distance.mean() + deviations * distance.std())
 
 
@@ -176,7 +176,8 @@ def farthest_points(points: ArrayLike, count: int) -> Indices:
     for i in range(count):
         chosen[i] = last
         np.subtract(axes, axes[:, last : last + 1], out=squares)
-        np.minimum(nearest, np.multiply(squares, squares, out=squares).sum(0), out=nearest)
+        np.multiply(squares, squares, out=squares)
+        np.minimum(nearest, squares[0] + squares[1] + squares[2], out=nearest)  # a sum over the axis is slower
         nearest[last] = -1  # of points in one place each is chosen once
         last = int(nearest.argmax())
     return candidates[chosen]
@@ -210,7 +211,7 @@ def normals(points: ArrayLike, viewpoint: ArrayLike | None = None) -> Array:
 
 def _agreement(points: Array, directions: Array) -> Array:
     """Signs (N,) that make ``directions`` agree."""
-    neighbours = cKDTree(points).query(points, min(NEIGHBOURS, len(points)))[1].reshape(len(points), -1)
+    neighbours = cKDTree(points).query(points, min(NEIGHBOURS, len(points)), workers=-1)[1].reshape(len(points), -1)
     start, end = np.repeat(np.arange(len(points)), neighbours.shape[1]), neighbours.ravel()
     bend = 1.001 - np.abs((directions[start] * directions[end]).sum(1))  # never zero: a zero is no edge
     graph = minimum_spanning_tree(coo_array((bend, (start, end)), (len(points),) * 2).tocsr())
