@@ -19,7 +19,7 @@ from hoi_ros.methods.affordgrasp.diffusion import LatentDiffusion, schedule
 from hoi_ros.methods.affordgrasp.diffusion_training import Noisings
 
 VAE_RECIPE = Recipe(steps=2000, rate=1e-3)
-CONTROL_RECIPE = Recipe(steps=2000, rate=5e-4)
+CONTROL_RECIPE = Recipe(steps=1500, rate=5e-4)
 
 
 @dataclass(frozen=True)
