@@ -35,7 +35,7 @@ class Top(nn.Module):
         super().__init__()
         self.height, self.logit = height, logit
 
-    def forward(self, points: Tensor, scale: Tensor, text: Text) -> Tensor:
+    def forward(self, points: Tensor, normals: Tensor, scale: Tensor, text: Text) -> Tensor:
         cap = points[..., 2] > self.height
         return torch.where(cap == (text.tokens[:, 0] > 0.5), self.logit, -self.logit)
 
@@ -47,14 +47,14 @@ class Constant(nn.Module):
         super().__init__()
         self.logit = float(np.log(probability / (1.0 - probability)))
 
-    def forward(self, points: Tensor, scale: Tensor, text: Text) -> Tensor:
+    def forward(self, points: Tensor, normals: Tensor, scale: Tensor, text: Text) -> Tensor:
         return torch.full(points.shape[:2], self.logit)
 
 
 class Guess(nn.Module):
     """Says something else of half of the points every time it is asked."""
 
-    def forward(self, points: Tensor, scale: Tensor, text: Text) -> Tensor:
+    def forward(self, points: Tensor, normals: Tensor, scale: Tensor, text: Text) -> Tensor:
         return SURE * torch.sign(torch.randn(points.shape[:2]))
 
 

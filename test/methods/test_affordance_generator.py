@@ -7,24 +7,29 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from scipy.spatial import cKDTree
 
 from hoi_ros.dataset.objects import make_object
-from hoi_ros.language.encoder import Text, TextEncoder, pad
+from hoi_ros.language.encoder import Text, TextEncoder
 from hoi_ros.learning.trainer import Recipe, train
 from hoi_ros.learning.weights import load
 from hoi_ros.methods.affordgrasp.affordance_generator import AffordanceGenerator, affordance_loss
 from hoi_ros.methods.affordgrasp.affordance_training import (
+    CONTRADICTIONS,
+    FIRST,
+    UNUSED,
     Affordances,
+    Batch,
     Draws,
     Sample,
-    cloud_of,
-    farthest_first,
+    rows_of_cloud,
     sample_of,
     score,
 )
 from hoi_ros.methods.affordgrasp.point_net import unit_ball
 from hoi_ros.metrics.affordance import affordance_scores
-from hoi_ros.scene.clouds import farthest_points, sample_surface, seen_from
+from hoi_ros.scene.clouds import sample_surface, seen_from
+from hoi_ros.types import Array
 
 
 @pytest.fixture(scope="module")
@@ -43,26 +48,26 @@ def model() -> AffordanceGenerator:
     return AffordanceGenerator(384, 32, (64, 32, 16), 8).eval()
 
 
-def batch(mug: Sample, count: int = 4) -> tuple[torch.Tensor, torch.Tensor, Text, torch.Tensor]:
-    return Draws([mug], 128, count)(np.random.default_rng(1))
+def batch(mug: Sample, count: int = 4) -> Batch:
+    return Draws([mug], 768, count)(np.random.default_rng(1))
 
 
 def test_words_beyond_the_sentence_change_nothing(model: AffordanceGenerator, mug: Sample) -> None:
-    points, radius, text, _ = batch(mug)
+    drawn = batch(mug)
+    seen, text = (drawn.points, drawn.normals, drawn.radius), drawn.text
     longer = torch.cat([text.tokens, torch.full((4, 5, 384), 1e3)], dim=1)
     mask = torch.cat([text.mask, torch.zeros(4, 5, dtype=torch.bool)], dim=1)
     with torch.no_grad():
-        torch.testing.assert_close(
-            model(points, radius, Text(longer, mask)), model(points, radius, text), atol=1e-5, rtol=1e-4
-        )
+        torch.testing.assert_close(model(*seen, Text(longer, mask)), model(*seen, text), atol=1e-5, rtol=1e-4)
 
 
 def test_a_batch_answers_as_its_members_do(model: AffordanceGenerator, mug: Sample) -> None:
-    points, radius, text, _ = batch(mug)
+    drawn = batch(mug)
+    everything = (drawn.points, drawn.normals, drawn.radius, drawn.text)
     with torch.no_grad():
-        whole = model(points, radius, text)
+        whole = model(*everything)
         for row in range(4):
-            alone = model(points[row : row + 1], radius[row : row + 1], text[row : row + 1])
+            alone = model(*(values[row : row + 1] for values in everything))
             torch.testing.assert_close(whole[row], alone[0], atol=1e-5, rtol=1e-4)
 
 
@@ -84,14 +89,6 @@ def test_the_loss_is_nothing_for_a_sure_and_right_answer_and_large_for_a_wrong_o
     assert float(wrong["focal"]) == pytest.approx(40.0 * (0.25 + 3 * 0.75) / 4)
 
 
-def test_the_order_is_that_of_farthest_points() -> None:
-    points = np.random.default_rng(0).normal(size=(200, 3))
-    points -= points.mean(axis=0)
-    order = farthest_first(torch.from_numpy(points.astype(np.float32))[None], 40)[0].numpy()
-    np.testing.assert_array_equal(order[:40], farthest_points(points, 40))
-    np.testing.assert_array_equal(np.sort(order), np.arange(200))
-
-
 def test_less_than_half_of_a_can_is_seen_and_it_faces_the_eye() -> None:
     can = make_object("can", 0, 0)
     points, normals, _ = sample_surface(can, 2000, np.random.default_rng(0))
@@ -105,44 +102,70 @@ def test_masks_are_the_asked_part_and_empty_for_what_is_not_afforded(mug: Sample
     obj = make_object("mug", 0, 0)
     afforded = [str(use.affordance) for use in obj.uses]
     assert list(mug.asked[: len(afforded)]) == afforded
-    assert set(mug.asked[len(afforded) : -1]) == {"No-grasp", "Null"}
-    assert mug.asked[-1] not in mug.asked[:-1]
-    assert mug.masks[: len(afforded)].any(axis=1).all()
-    assert not mug.masks[len(afforded) :].any()
+    assert set(mug.asked[len(afforded) : -CONTRADICTIONS]) == {"No-grasp", "Null"}
+    assert not set(mug.asked[-CONTRADICTIONS:]) & set(mug.asked[:-CONTRADICTIONS])
+    assert mug.masks[:-UNUSED].any(axis=1).all()
+    assert not mug.masks[-UNUSED:].any() and not mug.parts[-UNUSED:].any()
     handle = mug.points[mug.masks[afforded.index("Handle-grasp")]]
     body = mug.points[mug.masks[afforded.index("Wrap-grasp")]]
     assert handle[:, 0].min() > 0.0 > body[:, 0].mean()  # the family's handle is at +x
 
 
-def test_single_views_show_seen_points_alone(mug: Sample) -> None:
-    cloud, mask = cloud_of(mug, 0, 256, np.random.default_rng(0), partial=1.0)
-    rows = np.array([np.flatnonzero((mug.points == point).all(axis=1))[0] for point in cloud])
-    assert any(view[rows].all() for view in mug.views)
-    np.testing.assert_array_equal(mug.masks[0, rows], mask)
+def test_of_two_cups_each_is_what_a_sentence_about_either_means(encoder: TextEncoder) -> None:
+    phones = sample_of(make_object("earphone", 0, 0), encoder, np.random.default_rng(0), 1)
+    pulled = [row for row, kind in enumerate(phones.asked) if kind == "Pull"]
+    assert len(pulled) == 2
+    one, two = pulled
+    assert not (phones.parts[one] & phones.parts[two]).any()
+    np.testing.assert_array_equal(phones.masks[one], phones.parts[one] | phones.parts[two])
+    np.testing.assert_array_equal(phones.masks[one], phones.masks[two])
+
+
+def test_single_views_show_seen_points_alone_and_begin_far_apart(mug: Sample) -> None:
+    chosen = rows_of_cloud(mug, 2 * FIRST, np.random.default_rng(0), partial=1.0)
+    assert any(view[chosen].all() for view in mug.views)
+    spread, rest = (np.sort(pdist_to_nearest(mug.points[rows])) for rows in (chosen[:FIRST], chosen[FIRST:]))
+    assert np.median(spread) > 1.5 * np.median(rest)
+
+
+def pdist_to_nearest(points: Array) -> Array:
+    nearest: Array = cKDTree(points).query(points, 2)[0][:, 1]
+    return nearest
 
 
 def test_the_same_generator_draws_the_same_batch(mug: Sample) -> None:
     one, two = batch(mug), batch(mug)
-    assert torch.equal(one[0], two[0]) and torch.equal(one[2].tokens, two[2].tokens) and torch.equal(one[3], two[3])
+    assert torch.equal(one.points, two.points) and torch.equal(one.normals, two.normals)
+    assert torch.equal(one.text.tokens, two.text.tokens) and torch.equal(one.mask, two.mask)
+
+
+def test_normals_turn_with_the_points(mug: Sample) -> None:
+    """Of a mug that is turned and moved, they still stand on the surface: by the points around each."""
+    drawn = batch(mug)
+    for points, directions in zip(drawn.points.numpy(), drawn.normals.numpy(), strict=True):
+        np.testing.assert_allclose(np.linalg.norm(directions, axis=1), 1.0, atol=1e-5)
+        near = points[cKDTree(points).query(points, 16)[1]]
+        flat = np.linalg.svd(near - near.mean(axis=1, keepdims=True))[2][:, 2]
+        assert np.median(np.abs(np.einsum("ni,ni->n", flat, directions))) > 0.8  # 0.5 were they at random
 
 
 def test_it_learns_which_part_a_sentence_means(mug: Sample, tmp_path: Path) -> None:
     """One mug, a small network, some seconds: handle and body are told apart by the words."""
     torch.manual_seed(0)
     network = AffordanceGenerator(384, 32, (64, 32, 16), 8)
-    task = Affordances(network, Draws([mug], 128, 8))
+    task = Affordances(network, Draws([mug], 640, 8))
     weights = train(task, Recipe(250, rate=3e-3, smoothing=0.9), tmp_path, 0, lambda _done, _terms: None)
     trained = AffordanceGenerator.load(load(weights))
     rng = np.random.default_rng(5)
     predicted, true = [], []
     for request in range(2):
-        cloud, mask = cloud_of(mug, request, 128, rng, partial=0.0)
-        points, radius = unit_ball(torch.from_numpy(cloud.astype(np.float32))[None])
-        order = farthest_first(points, 64)
+        chosen = rows_of_cloud(mug, 640, rng, partial=0.0)
+        mask = mug.masks[request, chosen]
+        one = Batch.of(mug.points[None, chosen], mug.normals[None, chosen], [mug.texts[request][0]], mask[None])
         with torch.no_grad():
-            logits = trained(points.gather(1, order[..., None].expand(-1, -1, 3)), radius, pad([mug.texts[request][0]]))
+            logits = trained(one.points, one.normals, one.radius, one.text)
         predicted.append(logits.sigmoid()[0].numpy())
-        true.append(mask[order[0].numpy()].astype(float))
+        true.append(mask.astype(float))
     assert affordance_scores(np.array(predicted, dtype=float), np.array(true)).auc.min() > 0.9
     table = score(trained, [mug], 0)
     assert table["all"]["maps"] == 6 and 0.0 <= table["nothing"]["refused"] <= 1.0

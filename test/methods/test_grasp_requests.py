@@ -10,11 +10,12 @@ from hoi_ros.dataset.objects import make_object
 from hoi_ros.hand import load_hand_model
 from hoi_ros.language.encoder import TextEncoder
 from hoi_ros.methods.affordgrasp.affordance_training import sample_of
-from hoi_ros.methods.affordgrasp.grasp_requests import Draws, Grasps, Requests, spoilt
+from hoi_ros.methods.affordgrasp.grasp_requests import Draws, Grasps, Requests, farthest_first, spoilt
 from hoi_ros.methods.affordgrasp.hand_surface import hand_skin
 from hoi_ros.methods.affordgrasp.placing import Places
 from hoi_ros.methods.affordgrasp.ranking import FELT, Ranking
 from hoi_ros.methods.optimisation.optimiser import GraspOptimiser
+from hoi_ros.scene.clouds import farthest_points
 from hoi_ros.types import Array
 
 
@@ -76,3 +77,11 @@ def test_the_ranking_learns_which_grasps_hold() -> None:
     probability = ranking.probability(felt, True)
     assert ((probability > 0.5) == works.numpy()).mean() > 0.9
     assert np.isfinite(ranking.probability({name: v for name, v in felt.items() if name != "hold"}, False)).all()
+
+
+def test_the_order_is_that_of_farthest_points() -> None:
+    points = np.random.default_rng(0).normal(size=(200, 3))
+    points -= points.mean(axis=0)
+    order = farthest_first(torch.from_numpy(points.astype(np.float32))[None], 40)[0].numpy()
+    np.testing.assert_array_equal(order[:40], farthest_points(points, 40))
+    np.testing.assert_array_equal(np.sort(order), np.arange(200))

@@ -17,6 +17,7 @@ from hoi_ros.learning.trainer import Network
 from hoi_ros.methods.affordgrasp.point_net import Level, PointNet, Spread
 
 FOCUS, BALANCE = 2.0, 0.25  # gamma and alpha of the focal loss [LASO]
+UNHEARD = 0.2  # share of the features of words that training leaves out
 SMOOTH = 1.0  # of the dice loss, points
 
 
@@ -42,7 +43,7 @@ class AffordanceGenerator(Network):
     """Logits (B, N) that points (B, N, 3), scaled to the unit ball, belong to what sentences ask for."""
 
     def __init__(
-        self, text_width: int = 384, width: int = 128, counts: Sequence[int] = (256, 64, 32), neighbours: int = 16
+        self, text_width: int = 384, width: int = 128, counts: Sequence[int] = (512, 128, 32), neighbours: int = 16
     ) -> None:
         super().__init__()
         self.config = {
@@ -52,26 +53,30 @@ class AffordanceGenerator(Network):
             "neighbours": neighbours,
         }
         widths = (width // 2, width, width)
-        self.encoder = PointNet(4, counts, widths, neighbours)
-        self.words = nn.Sequential(nn.Linear(text_width, width), nn.LayerNorm(width), nn.GELU())
+        self.encoder = PointNet(7, counts, widths, neighbours)
+        self.words = nn.Sequential(nn.Dropout(UNHEARD), nn.Linear(text_width, width), nn.LayerNorm(width), nn.GELU())
+        self.sentence = nn.Sequential(nn.Dropout(UNHEARD), nn.Linear(text_width, width), nn.LayerNorm(width), nn.GELU())
         self.fusions = nn.ModuleList(FusionBlock(width) for _ in counts)
         self.spreads = nn.ModuleList(
-            [Spread(width, widths[1], width), Spread(width, widths[0], width), Spread(width, 4, width)]
+            [Spread(width, widths[1], width), Spread(width, widths[0], width), Spread(width, 7, width)]
         )
-        self.kernel = nn.Sequential(nn.Linear(2 * width, width), nn.GELU(), nn.Linear(width, width + 1))
+        self.kernel = nn.Sequential(nn.Linear(3 * width, width), nn.GELU(), nn.Linear(width, width + 1))
 
-    def forward(self, points: Tensor, scale: Tensor, text: Text) -> Tensor:
-        """Clouds farthest point first, with their radius (B,) in m; logits (B, N)."""
+    def forward(self, points: Tensor, normals: Tensor, scale: Tensor, text: Text) -> Tensor:
+        """Clouds farthest point first, their unit normals (B, N, 3) and radius (B,) in m; logits (B, N)."""
         size = scale.log()[:, None, None].expand(-1, points.shape[1], 1)
-        fine, *levels = self.encoder(points, torch.cat([points, size], dim=-1))
-        words = self.words(text.tokens)
+        fine, *levels = self.encoder(points, torch.cat([points, normals, size], dim=-1))
+        real = text.mask[..., None]
+        sentence = self.sentence((text.tokens * real).sum(1) / real.sum(1))
+        words = self.words(text.tokens) + sentence[:, None]
         level = levels[-1]
         finer = [*reversed(levels[:-1]), fine]
         for fusion, spread, below in zip(self.fusions, self.spreads, finer, strict=True):
             words, features = fusion(words, text.mask, level.features)
             level = spread(Level(level.points, features), below)
-        said = (words * text.mask[..., None]).sum(1) / text.mask.sum(1, keepdim=True)
-        kernel, bias = self.kernel(torch.cat([said, level.features.amax(1)], dim=-1)).split([words.shape[-1], 1], dim=1)
+        said = (words * real).sum(1) / real.sum(1)
+        heard = torch.cat([said, sentence, level.features.amax(1)], dim=-1)
+        kernel, bias = self.kernel(heard).split([words.shape[-1], 1], dim=1)
         return (level.features @ kernel[..., None])[..., 0] + bias
 
 

@@ -23,21 +23,25 @@ from hoi_ros.methods.affordgrasp.affordance_generator import AffordanceGenerator
 from hoi_ros.methods.affordgrasp.point_net import unit_ball
 from hoi_ros.metrics.affordance import affordance_scores
 from hoi_ros.scene.affordances import Affordance, Use
-from hoi_ros.scene.clouds import sample_surface, seen_from
+from hoi_ros.scene.clouds import farthest_points, sample_surface, seen_from
 from hoi_ros.scene.object_model import ObjectModel
 from hoi_ros.types import Array
 
-RECIPE = Recipe(steps=6000, rate=2e-3)
+RECIPE = Recipe(steps=5000, rate=2e-3, every=200)
 BATCH = 16
-POINTS = 1024  # of a cloud in training: half as many as in use
-FIRST = 256  # points farthest from each other: the finest level of the point encoder
-SURFACE = 4096  # points of each object to draw from
+POINTS = 2048  # of a cloud
+FIRST = 512  # points farthest from each other: the finest level of the point encoder
+SURFACE = 8192  # points of each object to draw from
+SPREAD = 2048  # of them that are ordered
 VIEWS = 8  # of each object, from all around and above
-SENTENCES, SCORED_SENTENCES = 8, 2  # for each use
-UNUSED = 3  # requests of a sample that the object does not afford
-EMPTY = 0.2  # share of sentences that ask for nothing the object affords
+SENTENCES, SCORED_SENTENCES = 16, 2  # for each use
+CONTRADICTIONS = 3  # uses that the object does not have, of each sample
+UNUSED = CONTRADICTIONS + 2  # requests of a sample that the object does not afford
+EMPTY = 0.25  # share of sentences that ask for nothing the object affords
 PARTIAL = 0.5  # share of clouds seen from one side
 NOISE = 0.001  # m
+BENT = 0.1  # of the normals
+FLIPPED = 0.1  # share of clouds whose normals look inwards, as those that are estimated may
 TILT = np.radians(10.0)
 _REFUSED = (Affordance.NO_GRASP, Affordance.NULL)
 
@@ -49,9 +53,12 @@ class Sample:
     name: str
     category: str
     points: Array  # (S, 3) m
+    normals: Array  # (S, 3) unit
+    order: NDArray[np.intp]  # (S,) rows, the first ``SPREAD`` of them farthest first
     views: NDArray[np.bool_]  # (V, S) seen from each viewpoint
     asked: tuple[str, ...]  # affordance of each request
-    masks: NDArray[np.bool_]  # (R, S); of requests that the object does not afford, empty
+    parts: NDArray[np.bool_]  # (R, S) the part of each request; of requests that the object does not afford, empty
+    masks: NDArray[np.bool_]  # (R, S) the same with all that are alike: a cloud does not tell left from right
     texts: tuple[tuple[Text, ...], ...]  # (R, sentences)
 
 
@@ -68,14 +75,29 @@ def samples(
 def sample_of(
     obj: ObjectModel, encoder: TextEncoder, rng: np.random.Generator, sentences: int, held_out: bool = False
 ) -> Sample:
-    """An object with ``sentences`` for each of its uses, for both ways of asking for nothing, and for what it lacks."""
+    """An object with ``sentences`` for each of its uses, for both ways of asking for nothing, and for uses it lacks."""
     points, normals, parts = sample_surface(obj, SURFACE, rng)
-    uses = [*obj.uses, *(Use(kind, obj.part_names[0], ()) for kind in _REFUSED), contradiction(obj, rng)]
-    masks = np.array([parts == obj.part(use.part) for use in uses])
-    masks[-UNUSED:] = False
+    lacked = [contradiction(obj, rng) for _ in range(CONTRADICTIONS)]
+    uses = [*obj.uses, *(Use(kind, obj.part_names[0], ()) for kind in _REFUSED), *lacked]
+    own = np.array([parts == obj.part(use.part) for use in uses])
+    masks = np.array([np.isin(parts, alike(obj, use)) for use in uses])
+    own[-UNUSED:] = masks[-UNUSED:] = False
     texts = tuple(_texts(encoder, write(obj, use, rng, sentences, held_out)) for use in uses)
     views = np.array([seen_from(obj, points, normals, eye) for eye in _eyes(points, rng)])
-    return Sample(obj.name, obj.category, points, views, tuple(str(use.affordance) for use in uses), masks, texts)
+    first = farthest_points(points, SPREAD)
+    order = np.concatenate([first, np.setdiff1d(np.arange(SURFACE), first)])
+    asked = tuple(str(use.affordance) for use in uses)
+    return Sample(obj.name, obj.category, points, normals, order, views, asked, own, masks, texts)
+
+
+def alike(obj: ObjectModel, use: Use) -> list[int]:
+    """Numbers of the parts that a use may mean: a cloud does not say which of two is the left one."""
+    names = {other.part for other in obj.uses if other.affordance is use.affordance and _side(other) == _side(use)}
+    return [obj.part(name) for name in names | {use.part}]
+
+
+def _side(use: Use) -> str:
+    return use.part.removeprefix("left ").removeprefix("right ")
 
 
 def _texts(encoder: TextEncoder, sentences: Sequence[str]) -> tuple[Text, ...]:
@@ -98,67 +120,69 @@ def _eyes(points: Array, rng: np.random.Generator) -> Array:
     return points.mean(axis=0) + (0.5 + np.ptp(points, axis=0).max()) * ways
 
 
+@dataclass(frozen=True)
+class Batch:
+    """Clouds and what is asked of them."""
+
+    points: Tensor  # (B, N, 3) in the unit ball, farthest first
+    normals: Tensor  # (B, N, 3) unit
+    radius: Tensor  # (B,) m
+    text: Text
+    mask: Tensor  # (B, N)
+
+    @classmethod
+    def of(cls, points: Array, normals: Array, texts: Sequence[Text], mask: Array) -> Batch:
+        """From points (B, N, 3), m, farthest first."""
+        ball, radius = unit_ball(torch.from_numpy(points.astype(np.float32)))
+        directions, wanted = (torch.from_numpy(values.astype(np.float32)) for values in (normals, mask))
+        return cls(ball, directions, radius, pad(texts), wanted)
+
+
 class Draws:
-    """Batches for training: points (B, N, 3) in the unit ball, radius (B,) m, text, masks (B, N)."""
+    """Batches for training."""
 
     def __init__(self, found: Sequence[Sample], count: int = POINTS, batch: int = BATCH) -> None:
         self._samples, self._count, self._batch = found, count, batch
 
-    def __call__(self, rng: np.random.Generator) -> tuple[Tensor, Tensor, Text, Tensor]:
+    def __call__(self, rng: np.random.Generator) -> Batch:
         """A batch of different objects, turned about the vertical and a little over, with a sensor's noise."""
-        clouds, masks, texts = [], [], []
+        clouds, directions, masks, texts = [], [], [], []
         for number in rng.integers(len(self._samples), size=self._batch):
             sample = self._samples[number]
             uses = len(sample.asked) - UNUSED
             request = rng.integers(uses) if rng.random() > EMPTY else rng.integers(uses, len(sample.asked))
-            cloud, mask = cloud_of(sample, int(request), self._count, rng)
-            clouds.append(cloud @ _turn(rng).T + rng.normal(0.0, NOISE, cloud.shape))
-            masks.append(mask)
+            chosen = rows_of_cloud(sample, self._count, rng)
+            turn, size = _turn(rng), rng.uniform(0.9, 1.1)
+            cloud = size * sample.points[chosen] @ turn.T
+            bent = sample.normals[chosen] @ turn.T + rng.normal(0.0, BENT, cloud.shape)
+            if rng.random() < FLIPPED:
+                bent = -bent
+            clouds.append(cloud + rng.normal(0.0, NOISE, cloud.shape))
+            directions.append(bent / np.linalg.norm(bent, axis=1, keepdims=True))
+            masks.append(sample.masks[request, chosen])
             texts.append(sample.texts[request][rng.integers(len(sample.texts[request]))])
-        points, radius = unit_ball(torch.from_numpy(np.array(clouds, dtype=np.float32)))
-        order = farthest_first(points, FIRST)
-        return (
-            points.gather(1, order[..., None].expand(-1, -1, 3)),
-            radius,
-            pad(texts),
-            torch.from_numpy(np.array(masks, dtype=np.float32)).gather(1, order),
-        )
+        return Batch.of(np.array(clouds), np.array(directions), texts, np.array(masks))
 
 
-def cloud_of(
-    sample: Sample, request: int, count: int, rng: np.random.Generator, partial: float = PARTIAL
-) -> tuple[Array, NDArray[np.bool_]]:
-    """``count`` points (N, 3), m, of a sample and their mask (N,), with a chance ``partial`` of one view alone."""
-    seen = np.flatnonzero(sample.views[rng.integers(VIEWS)]) if rng.random() < partial else np.arange(SURFACE)
-    if len(seen) < 64:
-        seen = np.arange(SURFACE)
-    chosen = rng.choice(seen, size=count, replace=len(seen) < count)
-    return sample.points[chosen], sample.masks[request, chosen]
+def rows_of_cloud(sample: Sample, count: int, rng: np.random.Generator, partial: float = PARTIAL) -> NDArray[np.intp]:
+    """Rows (N,) of ``count`` points of a sample, about farthest first, with a chance ``partial`` of one view alone."""
+    seen = sample.views[rng.integers(VIEWS)] if rng.random() < partial else np.ones(SURFACE, dtype=bool)
+    rows = sample.order[seen[sample.order]]
+    if len(rows) < 64:
+        rows = sample.order
+    spread, rest = rows[: round(1.25 * FIRST)], rows[round(1.25 * FIRST) :]
+    first = spread[np.sort(rng.choice(len(spread), min(FIRST, len(spread)), replace=False))]
+    more = count - len(first)
+    return np.concatenate([first, rng.choice(rest if len(rest) else spread, more, replace=len(rest) < more)])
 
 
 def _turn(rng: np.random.Generator) -> Array:
-    """About the vertical by any angle, then over by a small one; a size of 0.9 to 1.1."""
+    """About the vertical by any angle, then over by a small one, (3, 3)."""
     turn = Rotation.from_rotvec(rng.normal(0.0, TILT, 3) * [1.0, 1.0, 0.0]) * Rotation.from_euler(
         "z", rng.uniform(0.0, 2.0 * np.pi)
     )
-    scaled: Array = rng.uniform(0.9, 1.1) * turn.as_matrix()
-    return scaled
-
-
-def farthest_first(points: Tensor, count: int) -> Tensor:
-    """Order (B, N) of points (B, N, 3) that begins with ``count`` as far apart as can be."""
-    size, total = points.shape[:2]
-    nearest = torch.full((size, total), torch.inf)
-    rows = torch.arange(size)
-    last = points.square().sum(-1).argmax(1)
-    chosen = []
-    for _ in range(min(count, total)):
-        chosen.append(last)
-        nearest = torch.minimum(nearest, (points - points[rows, last][:, None]).square().sum(-1))
-        nearest[rows, last] = -1.0
-        last = nearest.argmax(1)
-    left = nearest.argsort(dim=1, descending=True)[:, : total - len(chosen)]
-    return torch.cat([torch.stack(chosen, dim=1), left], dim=1)
+    matrix: Array = turn.as_matrix()
+    return matrix
 
 
 @dataclass(frozen=True)
@@ -181,9 +205,9 @@ class Affordances:
 
     def loss(self, model: nn.Module, rng: np.random.Generator, device: torch.device) -> dict[str, Tensor]:
         """Terms of the loss of one step."""
-        points, radius, text, mask = self.draws(rng)
-        logits = model(points.to(device), radius.to(device), text.to(device))
-        return affordance_loss(logits, mask.to(device))
+        batch = self.draws(rng)
+        logits = model(*(v.to(device) for v in (batch.points, batch.normals, batch.radius, batch.text)))
+        return affordance_loss(logits, batch.mask.to(device))
 
 
 @torch.inference_mode()
@@ -200,16 +224,16 @@ def score(
     for sample in found:
         for request, texts in enumerate(sample.texts):
             for text in texts:
-                cloud, mask = cloud_of(sample, request, 2 * POINTS, rng, partial)
-                points, radius = unit_ball(torch.from_numpy(cloud.astype(np.float32))[None])
-                order = farthest_first(points, FIRST)
-                logits = model(points.gather(1, order[..., None].expand(-1, -1, 3)), radius, pad([text]))
+                chosen = rows_of_cloud(sample, POINTS, rng, partial)
+                mask = sample.masks[request, chosen]
+                one = Batch.of(sample.points[None, chosen], sample.normals[None, chosen], [text], mask[None])
+                logits = model(one.points, one.normals, one.radius, one.text)
                 probability = logits.sigmoid()[0].numpy().astype(np.float64)
                 if not sample.masks[request].any():
                     highest.append(probability.max())
                 elif mask.any():
                     predicted.append(probability)
-                    true.append(mask[order[0].numpy()].astype(np.float64))
+                    true.append(mask.astype(np.float64))
                     kinds.append(sample.asked[request])
                     categories.append(sample.category)
     scores = affordance_scores(np.array(predicted), np.array(true))

@@ -14,21 +14,16 @@ from torch import Tensor
 from hoi_ros.dataset.presets import Split
 from hoi_ros.dataset.reader import Dataset, column
 from hoi_ros.language.encoder import TextEncoder, pad
-from hoi_ros.methods.affordgrasp.affordance_training import (
-    FIRST,
-    POINTS,
-    SENTENCES,
-    Sample,
-    cloud_of,
-    farthest_first,
-    samples,
-)
+from hoi_ros.methods.affordgrasp.affordance_training import SENTENCES, Sample, samples
 from hoi_ros.methods.affordgrasp.conditions import Asked
 from hoi_ros.methods.affordgrasp.hand_surface import Hands, Skin
 from hoi_ros.methods.affordgrasp.placing import Places
 from hoi_ros.types import Array
 
 REQUESTS, HANDS = 16, 8  # of a batch, and grasps for each
+POINTS = 1024  # of a cloud
+FIRST = 256  # points farthest from each other: the finest level of the point encoders
+PARTIAL = 0.5  # share of clouds seen from one side
 NOISE = 0.001  # m
 TILT = np.radians(5.0)
 LEAST = 16  # points of the part that must be seen: less of it is no request
@@ -102,9 +97,9 @@ class Draws:
         for chosen in rng.integers(len(self._found.asked), size=self._requests):
             number, request, answers = self._found.asked[chosen]
             sample = self._found.samples[number]
-            cloud, mask = cloud_of(sample, request, POINTS, rng)
+            cloud, mask = cloud_of(sample, request, rng)
             if mask.sum() < LEAST:
-                cloud, mask = cloud_of(sample, request, POINTS, rng, partial=0.0)
+                cloud, mask = cloud_of(sample, request, rng, partial=0.0)
             clouds.append(cloud + rng.normal(0.0, NOISE, cloud.shape))
             masks.append(spoilt(cloud, mask, rng))
             texts.append(sample.texts[request][rng.integers(len(sample.texts[request]))])
@@ -122,6 +117,34 @@ class Draws:
             places.repeat(self._hands).enter_hands(self._skin, hands),
             places.enter(aside.leave(whole)),
         )
+
+
+def cloud_of(
+    sample: Sample, request: int, rng: np.random.Generator, partial: float = PARTIAL
+) -> tuple[Array, NDArray[np.bool_]]:
+    """Points (N, 3), m, of a sample and which are of the asked part (N,), with a chance ``partial`` of one view."""
+    whole = np.arange(len(sample.points))
+    seen = np.flatnonzero(sample.views[rng.integers(len(sample.views))]) if rng.random() < partial else whole
+    if len(seen) < 64:
+        seen = whole
+    chosen = rng.choice(seen, size=POINTS, replace=len(seen) < POINTS)
+    return sample.points[chosen], sample.parts[request, chosen]
+
+
+def farthest_first(points: Tensor, count: int) -> Tensor:
+    """Order (B, N) of points (B, N, 3) that begins with ``count`` as far apart as can be."""
+    size, total = points.shape[:2]
+    nearest = torch.full((size, total), torch.inf)
+    rows = torch.arange(size)
+    last = points.square().sum(-1).argmax(1)
+    chosen = []
+    for _ in range(min(count, total)):
+        chosen.append(last)
+        nearest = torch.minimum(nearest, (points - points[rows, last][:, None]).square().sum(-1))
+        nearest[rows, last] = -1.0
+        last = nearest.argmax(1)
+    left = nearest.argsort(dim=1, descending=True)[:, : total - len(chosen)]
+    return torch.cat([torch.stack(chosen, dim=1), left], dim=1)
 
 
 def random_turns(rng: np.random.Generator, count: int) -> Rotation:

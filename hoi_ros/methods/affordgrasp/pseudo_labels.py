@@ -15,21 +15,21 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 from scipy.spatial.transform import Rotation
 from scipy.stats import binomtest
+from torch import Tensor
 
 from hoi_ros.dataset.reader import Dataset
 from hoi_ros.language.encoder import Text, TextEncoder
 from hoi_ros.language.instructions import write
 from hoi_ros.methods.affordgrasp.affordance_generator import AffordanceGenerator
-from hoi_ros.methods.affordgrasp.affordance_training import FIRST, NOISE, TILT, farthest_first
+from hoi_ros.methods.affordgrasp.affordance_training import FIRST, NOISE, POINTS, TILT, alike
 from hoi_ros.methods.affordgrasp.point_net import unit_ball
 from hoi_ros.scene.affordances import Affordance, Use
-from hoi_ros.scene.clouds import sample_surface, seen_from
+from hoi_ros.scene.clouds import farthest_points, sample_surface, seen_from
 from hoi_ros.scene.labels import DEFAULT_TYPES
 from hoi_ros.scene.object_model import ObjectModel
-from hoi_ros.types import Array
+from hoi_ros.types import Array, ObjectCloud
 
 PASSES = 8  # times a use is asked for
-POINTS = 2048  # of a cloud
 LEAST = 0.003  # share of the points that a part has
 SAME = 0.5  # IoU from which two maps are of one part
 RIGHT = 0.7  # IoU with the true part from which a map is right
@@ -112,7 +112,8 @@ class Annotator:
         alive = np.arange(len(uses))
         for turn in range(PASSES):
             seen = np.arange(POINTS) if turn % 2 == 0 else _one_side(obj, points, normals, rng)
-            answers[alive[:, None], turn, seen] = self._ask(points[seen], texts[alive * PASSES + turn], rng)
+            cloud = ObjectCloud(points[seen], normals[seen])
+            answers[alive[:, None], turn, seen] = self._ask(cloud, texts[alive * PASSES + turn], rng)
             if turn == 0:  # the whole object: what is not there now is not asked for again
                 alive = np.flatnonzero((answers[:, 0] >= 0.5).mean(axis=1) >= LEAST)
             if not len(alive):
@@ -121,19 +122,26 @@ class Annotator:
         return Seen(points, parts, tuple(found for found in maps if found.mask.mean() >= LEAST))
 
     @torch.inference_mode()
-    def _ask(self, points: Array, texts: Text, rng: np.random.Generator) -> Array:
-        """Probabilities (U, N) of points (N, 3), m, turned anew, for each of U sentences."""
+    def _ask(self, cloud: ObjectCloud, texts: Text, rng: np.random.Generator) -> Array:
+        """Probabilities (U, N) of the points of a cloud, turned anew, for each of U sentences."""
         turn = Rotation.from_rotvec(rng.normal(0.0, TILT, 3) * [1.0, 1.0, 0.0]) * Rotation.from_euler(
             "z", rng.uniform(0.0, 2.0 * np.pi)
         )
-        cloud = turn.apply(points) + rng.normal(0.0, NOISE, points.shape)
-        ball, radius = unit_ball(torch.from_numpy(cloud.astype(np.float32))[None])
-        order = farthest_first(ball, FIRST)[0]
+        assert cloud.normals is not None
+        first = farthest_points(cloud.points, FIRST)
+        order = np.concatenate([first, np.setdiff1d(np.arange(len(cloud.points)), first)])
+        points = turn.apply(cloud.points[order]) + rng.normal(0.0, NOISE, cloud.points.shape)
+        ball, radius = unit_ball(_floats(points)[None])
+        directions = _floats(turn.apply(cloud.normals[order]))
         count = len(texts.mask)
-        logits = self.model(ball[:, order].expand(count, -1, -1), radius.expand(count), texts)
-        probabilities = np.empty((count, len(points)))
-        probabilities[:, order.numpy()] = logits.sigmoid().numpy()
+        logits = self.model(ball.expand(count, -1, -1), directions.expand(count, -1, -1), radius.expand(count), texts)
+        probabilities = np.empty((count, len(order)))
+        probabilities[:, order] = logits.sigmoid().numpy()
         return probabilities
+
+
+def _floats(values: Array) -> Tensor:
+    return torch.from_numpy(values.astype(np.float32))
 
 
 def _one_side(obj: ObjectModel, points: Array, normals: Array, rng: np.random.Generator) -> NDArray[np.intp]:
@@ -223,7 +231,7 @@ def judged(annotator: Annotator, obj: ObjectModel, uses: Sequence[Use], rng: np.
 
 
 def _iou(obj: ObjectModel, seen: Seen, found: Map) -> float:
-    return overlap(seen.parts == obj.part(found.use.part), found.mask)
+    return overlap(np.isin(seen.parts, alike(obj, found.use)), found.mask)
 
 
 def _key(use: Use) -> tuple[Affordance, str]:

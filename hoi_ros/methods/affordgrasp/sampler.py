@@ -19,7 +19,7 @@ from hoi_ros.methods.affordgrasp.diffusion import CodeSampler, LatentDiffusion
 from hoi_ros.methods.affordgrasp.hand_surface import Hands, Skin, hand_skin
 from hoi_ros.methods.affordgrasp.placing import Places
 from hoi_ros.methods.affordgrasp.point_net import unit_ball
-from hoi_ros.types import Array, HandBatch
+from hoi_ros.types import Array, HandBatch, ObjectCloud
 
 STEPS = 10  # of DDIM
 GUIDANCE = 2.0  # how much more a request is heeded than none
@@ -49,11 +49,13 @@ class Sampler:
         )
 
     @torch.inference_mode()
-    def affordance(self, points: Array, texts: Text) -> Array:
-        """Probabilities (T, N) that points (N, 3), m, farthest first, are what each of T sentences speaks of."""
-        ball, radius = unit_ball(_single(points)[None])
+    def affordance(self, cloud: ObjectCloud, texts: Text) -> Array:
+        """Probabilities (T, N) that the points of a cloud, farthest first, are what each of T sentences speaks of."""
+        assert cloud.normals is not None
+        ball, radius = unit_ball(_single(cloud.points)[None])
         count = len(texts.mask)
-        logits = self.generator(ball.expand(count, -1, -1), radius.expand(count), texts)
+        directions = _single(cloud.normals).expand(count, -1, -1)
+        logits = self.generator(ball.expand(count, -1, -1), directions, radius.expand(count), texts)
         found: Array = logits.sigmoid().numpy().astype(np.float64)
         return found
 

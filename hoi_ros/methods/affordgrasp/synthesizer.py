@@ -24,7 +24,7 @@ from hoi_ros.scene.affordances import HOLDING, PUSHING, Affordance
 from hoi_ros.scene.clouds import Cloud, prepare
 from hoi_ros.types import Array, Grasp, HandBatch, HandPose, ObjectCloud
 
-POINTS = 1024  # of a cloud that are looked at, as in training
+LOOKED, POINTS = 2048, 1024  # points of a cloud that are asked about, and the first of them, on which hands are drawn
 DRAWN, FOLLOWED = 32, 8  # hands that are drawn, and the likeliest of them that are settled: at least
 WIDEST = 0.14  # m across the thinnest way of a part: no hand spans more
 APART = 0.025  # m between points of different places
@@ -107,15 +107,16 @@ class AffordGrasp:
 
     def look(self, cloud: ObjectCloud, instruction: str) -> Shown:
         """The cloud thinned, and what of it a sentence asks for. Raises Refused(CLOUD, INSTRUCTION)."""
-        thinned = prepare(Cloud(cloud.points, cloud.normals), POINTS)
+        thinned = prepare(Cloud(cloud.points, cloud.normals), LOOKED)
         assert thinned.normals is not None
-        chance = self._sampler.affordance(thinned.points, self._encoder.encode([instruction]))[0]
+        chance = self._sampler.affordance(thinned, self._encoder.encode([instruction]))[0, :POINTS]
         if (chance >= 0.5).sum() < LEAST:
             raise Refused(
                 Reason.INSTRUCTION,
                 f"'{instruction}' asks for nothing the object has; it affords: {self._offer(thinned)}",
             )
-        return Shown(thinned.points, thinned.normals, np.where(_one_place(thinned.points, chance), chance, 0.0))
+        points = thinned.points[:POINTS]
+        return Shown(points, thinned.normals[:POINTS], np.where(_one_place(points, chance), chance, 0.0))
 
     def candidates(
         self, shown: Shown, instruction: str, request: Request | None, count: int, seed: int
@@ -130,7 +131,7 @@ class AffordGrasp:
         return settled.hands, settled.felt, self.ranking.probability(settled.felt, holds)
 
     def _offer(self, cloud: ObjectCloud) -> str:
-        chances = self._sampler.affordance(cloud.points, self._encoder.encode(list(_KINDS.values())))
+        chances = self._sampler.affordance(cloud, self._encoder.encode(list(_KINDS.values())))
         found = [str(kind) for kind, chance in zip(_KINDS, chances, strict=True) if (chance >= 0.5).sum() >= LEAST]
         return ", ".join(found) or "nothing known"
 
