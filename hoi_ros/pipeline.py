@@ -165,11 +165,11 @@ class Pipeline:
         """What the robot hand does for each grasp, in the same frame. Raises Refused(KEYPOINTS, NOT_FINITE, LIMIT)."""
         from hoi_ros.retargeting.plan_goals import grasp_goals
         from hoi_ros.scene.clouds import Cloud, prepare
+        from hoi_ros.scene.completion import completed
 
         assert self.planner is not None, "built without a synthesizer"
         grasps, upright = synthesis.grasps, synthesis.upright
-        camera = np.zeros(3) if _optical(upright.cloud.frame_id) else None  # where the surface is looked at from
-        surface = prepare(Cloud(upright.cloud.points, upright.cloud.normals), viewpoint=camera)
+        surface = completed(prepare(Cloud(upright.cloud.points, upright.cloud.normals)))
         keypoints = np.array([grasp.hand.keypoints for grasp in grasps]) @ upright.turn.T
         goals: list[GraspGoals] = []
         for start in range(0, len(grasps), PLANNED_AT_ONCE):
@@ -216,14 +216,14 @@ class Pipeline:
         from hoi_ros.scene.upright import on_table, upright  # open3d, which pictures do without
 
         if self.parameters.segment_scene:
-            return on_table(cloud, up)
+            return [_looked_at(each) for each in on_table(cloud, up)]
         if up is None:
             raise Refused(
                 Reason.FRAME,
                 f"the cloud is in the camera's frame '{cloud.frame_id}', which does not tell where up is: set "
                 "gravity_frame or up, or segment_scene for a table scene",
             )
-        return [upright(cloud, up)]
+        return [_looked_at(upright(cloud, up))]
 
     def _synthesize(self, upright: Upright, instruction: str, count: int, seed: int) -> list[Grasp]:
         """Grasps of one object in the frame it was given in. A left hand grasps as a right one the mirror image."""
@@ -294,6 +294,17 @@ def ensure_safe(goal: JointGoal, limits: dict[str, tuple[float, float]]) -> None
         low, high = limits[name]
         if not low - LIMIT_TOLERANCE <= position <= high + LIMIT_TOLERANCE:
             raise Refused(Reason.LIMIT, f"{name} would be {position:.6g} rad, outside {low:g} to {high:g}")
+
+
+def _looked_at(upright: Upright) -> Upright:
+    """With normals towards the camera, where the cloud is in a camera's frame and has none."""
+    from hoi_ros.scene.clouds import Cloud, surface
+
+    cloud = upright.cloud
+    if cloud.normals is not None or not _optical(cloud.frame_id):
+        return upright
+    seen = surface(Cloud(cloud.points), viewpoint=np.zeros(3))
+    return replace(upright, cloud=replace(cloud, points=seen.points, normals=seen.normals))
 
 
 def _optical(frame_id: str) -> bool:

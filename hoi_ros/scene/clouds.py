@@ -5,7 +5,7 @@ What chooses points returns their indices, so that colours and normals follow: `
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -115,20 +115,28 @@ def _kinds(message: Any) -> dict[str, tuple[int, np.dtype[Any]]]:
 def prepare(cloud: Cloud, count: int = 2048, size: float = 0.002, viewpoint: ArrayLike | None = None) -> ObjectCloud:
     """One object's cloud ready for a network: ``count`` points or fewer, as far apart as can be, with unit normals.
 
-    Thinned to one point in cubes of ``size`` m and rid of outliers before. For ``viewpoint`` see ``normals``.
+    Cleaned by ``surface`` before. Raises Refused(CLOUD) for fewer than ``MIN_POINTS`` different points.
+    """
+    cloud = surface(cloud, size, viewpoint)
+    assert cloud.normals is not None
+    chosen = farthest_points(cloud.points, min(count, len(cloud)))
+    return ObjectCloud(cloud.points[chosen], cloud.normals[chosen])
 
-    Raises Refused(CLOUD) for fewer than ``MIN_POINTS`` different points.
+
+def surface(cloud: Cloud, size: float = 0.002, viewpoint: ArrayLike | None = None) -> Cloud:
+    """A cloud thinned to one point in cubes of ``size`` m, rid of outliers, with unit normals.
+
+    The cloud's own where they are unit vectors; for ``viewpoint`` see ``normals``. Raises Refused(CLOUD) for fewer than
+    ``MIN_POINTS`` different points.
     """
     cloud = cloud[voxel(cloud.points, size)]
     if len(cloud) >= MIN_POINTS:
         cloud = cloud[inliers(cloud.points)]
     if len(cloud) < MIN_POINTS:
         raise Refused(Reason.CLOUD, f"{len(cloud)} points {size * 1e3:g} mm apart show no object; {MIN_POINTS} would")
-    directions = cloud.normals
-    if directions is None or not np.allclose(np.linalg.norm(directions, axis=1), 1, atol=0.01):
-        directions = normals(cloud.points, viewpoint)
-    chosen = farthest_points(cloud.points, min(count, len(cloud)))
-    return ObjectCloud(cloud.points[chosen], directions[chosen])
+    if cloud.normals is not None and np.allclose(np.linalg.norm(cloud.normals, axis=1), 1, atol=0.01):
+        return cloud
+    return replace(cloud, normals=normals(cloud.points, viewpoint))
 
 
 def voxel(points: ArrayLike, size: float) -> Indices:

@@ -7,13 +7,13 @@ through.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from hoi_ros.types import Array
+from hoi_ros.types import Array, ObjectCloud
 
 BEHIND = -0.2  # cosine to the view below which a normal belongs to a side that is not seen
 STRAY = 0.03  # share of the normals that may, were it one view
@@ -33,6 +33,18 @@ class Hidden:
     points: Array
     normals: Array
     source: NDArray[np.intp]
+
+
+def completed(cloud: ObjectCloud) -> ObjectCloud:
+    """A cloud with normals, farthest point first, z up; with the side that it hides where it is a single view."""
+    assert cloud.normals is not None
+    hidden = hidden_side(cloud.points, cloud.normals)
+    if hidden is None:
+        return cloud
+    points, normals = (
+        np.concatenate(both) for both in ((cloud.points, hidden.points), (cloud.normals, hidden.normals))
+    )
+    return replace(cloud, points=points, normals=normals)
 
 
 def towards_camera(normals: Array) -> Array | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +21,8 @@ from hoi_ros.methods.optimisation.cloud_fields import cloud_fields
 from hoi_ros.methods.optimisation.settling import Settler
 from hoi_ros.refusals import Reason, Refused
 from hoi_ros.scene.affordances import HOLDING, PUSHING, Affordance
-from hoi_ros.scene.clouds import Cloud, prepare
+from hoi_ros.scene.clouds import Cloud, farthest_points, prepare
+from hoi_ros.scene.completion import hidden_side
 from hoi_ros.types import Array, Grasp, HandBatch, HandPose, ObjectCloud
 
 LOOKED, POINTS = 2048, 1024  # points of a cloud that are asked about, and the first of them, on which hands are drawn
@@ -106,7 +107,10 @@ class AffordGrasp:
         ]
 
     def look(self, cloud: ObjectCloud, instruction: str) -> Shown:
-        """The cloud thinned, and what of it a sentence asks for. Raises Refused(CLOUD, INSTRUCTION)."""
+        """The cloud thinned, with the side that one view hides, and what of it a sentence asks for.
+
+        Raises Refused(CLOUD, INSTRUCTION).
+        """
         thinned = prepare(Cloud(cloud.points, cloud.normals), LOOKED)
         assert thinned.normals is not None
         chance = self._sampler.affordance(thinned, self._encoder.encode([instruction]))[0, :POINTS]
@@ -115,8 +119,8 @@ class AffordGrasp:
                 Reason.INSTRUCTION,
                 f"'{instruction}' asks for nothing the object has; it affords: {self._offer(thinned)}",
             )
-        points = thinned.points[:POINTS]
-        return Shown(points, thinned.normals[:POINTS], np.where(_one_place(points, chance), chance, 0.0))
+        whole = _completed(Shown(thinned.points[:POINTS], thinned.normals[:POINTS], chance))
+        return replace(whole, chance=np.where(_one_place(whole.points, whole.chance), whole.chance, 0.0))
 
     def candidates(
         self, shown: Shown, instruction: str, request: Request | None, count: int, seed: int
@@ -179,6 +183,17 @@ def understood(instruction: str) -> Request | None:
     if request.affordance is Affordance.NO_GRASP:
         raise Refused(Reason.INSTRUCTION, f"'{instruction}' asks not to touch the object")
     return request
+
+
+def _completed(shown: Shown) -> Shown:
+    """The same with the side that is hidden, of which is wanted what mirrors something wanted."""
+    hidden = hidden_side(shown.points, shown.normals)
+    if hidden is None:
+        return shown
+    more = (hidden.points, hidden.normals, shown.chance[hidden.source])
+    points, normals, chance = map(np.concatenate, zip(vars(shown).values(), more, strict=True))
+    chosen = farthest_points(points, len(shown.points))
+    return Shown(points[chosen], normals[chosen], chance[chosen])
 
 
 def _one_place(points: Array, chance: Array) -> NDArray[np.bool_]:
