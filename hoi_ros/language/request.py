@@ -1,8 +1,9 @@
 """What a sentence asks for, found by keywords: the embedded way of understanding instructions.
 
-The verb of the main clause decides, purposes ("to drink", "so that nothing spills") only where it says nothing. A verb
-that several affordances share ("hold", "push", "turn") is settled by the words for parts and directions beside it,
-and by what the object at hand can be used for.
+What forbids is heard first. Else the verb of the main clause decides, purposes ("to drink", "so that nothing spills")
+only where it says nothing; a verb of what is told or asked about ("I twisted my ankle") decides nothing. A verb that
+several affordances share ("hold", "push", "turn") is settled by the words for parts and directions beside it, and by
+what the object at hand can be used for. A sentence that is not understood is refused rather than guessed at.
 """
 
 from __future__ import annotations
@@ -38,33 +39,100 @@ class Request:
     use: Use | None = None
 
 
+_TOUCH = (  # beginnings of verbs; "the handle" is none
+    r"(?<!the )(?<!its )(?<!their )(?:touch|gra[bs]|hold|held|tak[ei]|pick|lift|rais|mov[ei]|reach|handl[ei]|grip|press"
+    r"|push|pull|turn|twist|tilt|squeez|clos(?!ed)|us[ei]|disturb|mess|fiddl|bother|near|interact|manipul|bump|hand)"
+)
 _FORBIDDEN = re.compile(
-    r"\b(?:(?:do not|don't|dont|never|must not|mustn't|should not|shouldn't|no need to|avoid|refrain from)"
-    r" (?:touch|gra[bs]|hold|tak|pick|lift|mov|reach|handl|grip|press|push|pull|turn|twist|us)\w*"
-    r"|do not want you to|hands? (?:off|away)|(?:stay|keep) (?:away|off)|leave|let go|let .+ (?:be|stay)\b"
-    r"|do nothing|untouched|undisturbed|ignore|forget|nobody|no contact|(?:keep|steer) clear)\b"
-    r"|^(?:please )?release "
+    r"(?:\b(?:not|dont|never|no|avoid|refrain|stop)|n't)(?:, [^,;]+,)?(?! (?:let|drop|spill|break|leave)\b)"
+    rf"(?: (?!by |with )[\w']+){{0,9}}? {_TOUCH}"
+    r"|\b(?:(?:hands?|fingers) (?:off|away|back from|to yourself)|(?:stays?|keep|hold|move) (?:away|off|back)"
+    r"|keep (?:well |it |them |that )(?:away|off)|(?:keep|steer) clear|your distance|off limits"
+    r"|(?:nothing|nobody|no one) (?:should|must|may|is to)|no contact|not (?:with|for you)|do nothing"
+    r"|without touching (?:it|them|(?:the )?thing)"
+    r"|(?<!not )(?<!n't )leave (?:the|its?|my|this|that|them|these|thing)|left alone|let go|let [^,;]+ (?:be|stay)"
+    r"|stay (?:exactly|right|where)|untouched|undisturbed|withdraw|beware|ignore|forget|skip)\b"
+    r"|^(?:please )?release |(?:do not|don't)$"
 )
+_URGING = re.compile(  # negatives that forbid nothing
+    r"\b(?:why (?:not|(?:don't|do not) you)|(?:can|could|would|wo)n't you|(?:don't|do not) (?:forget to|hesitate to)"
+    r"|if you (?:don't|do not) mind|so (?:that )?(?:it|they|nothing) (?:\w+n't|cannot|\w+ not) (?!be )\w+)"
+)
+_OTHERWISE = re.compile(r"\b(?:never|don't|do not) ([^,;]+?) (?:any )?(?:(?:other|else) (?:way )?than|except) ")
+_OTHER = re.compile(r"\b(?:the|its|their) (?!thing)")
+_THING = re.compile(r"\b(?:things?|it|them)\b")
+
 _POLITE = re.compile(r"\b(?:i (?:need|want|would like) you to|try to|help me(?: to)?|it is time to|please) ")
-_PURPOSE = re.compile(r"^(?:in order )?to [^,]+, |^i (?:want|need|would like|have) to [^,]+?,? (?:so|and) ")
-_AFTER = re.compile(
-    r",? (?:in order |so as )?to (?!the |one |it |them |you )\w+.*$|,? so (?:that|i|we|nothing)\b.*$| while .*$"
+_PURPOSE = re.compile(
+    r"^(?:(?:in order |time )?to [^,;]+[,;] |(?:let's|let us) [^,;]+; |(?:you can|help me) [^,;]+? (?=by |if |once )"
+    r"|(?:i|we|someone|if you|my plan is)(?: am| are)?(?: going| about| trying| want| need| would like| have| has)? to"
+    r" [^,;]+?(?:[,;] | (?=so |and )))"
 )
-_MODAL = re.compile(r"\bcan (?=(?:you|i|we) )|(?<= i )can |(?<= we )can |(?<= you )can ")
-_TOOL = re.compile(r"^(?:please )?use (?:the|its|their|your) [\w ]+? to ")
-_QUESTION = re.compile(r"(?:who|whose|where|what|when|why|how|which|did|do|does|is|are|have|has) ")
+_AFTER = re.compile(
+    r",? (?:in order |so as )?to (?!the |one |it |them |you |your |be |thing|its )\w+.*$"
+    r"|,? (?<!^)(?:so (?:that|i|we|nothing|nobody)|while|because|since|as (?:i|we|you)|(?:when|before) you|if we|until"
+    r"|without \w+ing)\b.*$"
+)
+_MODAL = re.compile(r"\bcan (?=(?:you|i|we|be|not) )|(?<= i )can |(?<= we )can |(?<= you )can ")
+_TOOL = re.compile(r"^(?:please )?use [\w -]+? to ")
+
+_QUESTION = re.compile(
+    r"(?:who|whose|where|when (?!you)|why|which|did|does|is|are|was|were|has|have (?:you|they|we|i)|how (?!about)"
+    r"|what (?!i |we |(?:the |this )?thing could)|do (?!you think you could|nothing|not)) "
+)
+_TOLD = re.compile(r"\b(?:was|were|had|yesterday|last|thank(?:s| you) for)\b|^what an? ")
+_OWN = re.compile(r"\b(?:i|he|she|they|we|someone|my|our|his|her|let me)\b|^(?:it|this|that) ")
+_ABOUT = re.compile(r"^(?:the|thing|these|those|some|all|here|there) |\b(?:is|are|am)\b")
+_WISH = r"\b(?:(?:want|need|like|love|ask|appreciate|happy|glad|grateful|thankful|help)(?! to $))\b"
+_WISHED = re.compile(rf"{_WISH}|\byour?\b")
+_OUGHT = re.compile(rf"{_WISH}|\b(?:should|must|ought|can|could|would|may|will|robot|sure|to be|step|once|keep|have)\b")
+_PERFECT = re.compile(r"(?<!once you )\b(?:have|has|been)(?: \w+ly)? $")
+_NOUN = r"(?<!\bthe )(?<!\bits )(?<!\bmy )(?<!\bhis )(?<!\bher )(?<!\btheir )"
 
 
-def _read() -> list[tuple[tuple[A, ...], re.Pattern[str]]]:
-    """The affordances that words may mean, likeliest first, with a pattern of the words.
+@dataclass(frozen=True)
+class _Row:
+    """Words, and the affordances that they may mean, likeliest first."""
 
-    An earlier row outweighs a later one: "Grip the cap and twist" asks for a twist, though gripping is done first.
-    """
-    rows = json.loads((Path(__file__).parent / "keywords.json").read_text())
-    return [(tuple(map(A, row["means"])), re.compile(rf"\b(?:{'|'.join(row['words'])})\b")) for row in rows]
+    means: tuple[A, ...]
+    now: re.Pattern[str]
+    past: re.Pattern[str]
+
+    def asked(self, clause: str) -> bool:
+        """Whether a word of the row is asked for in the clause, rather than told of."""
+        return any(_asks(clause[: match.start()]) for match in self.now.finditer(clause)) or any(
+            _OUGHT.search(before) and _asks(before) and not _PERFECT.search(before)
+            for before in (clause[: match.start()] for match in self.past.finditer(clause))
+        )
 
 
-_PATTERNS = _read()
+def _asks(before: str) -> bool:
+    """Whether the words before a verb leave it a request."""
+    before = re.split(r"[,;] | (?:so|then|but) ", before)[-1]
+    if _OWN.search(before):
+        return _WISHED.search(before) is not None
+    return not _ABOUT.search(before) or bool(_OUGHT.search(before) or _WISHED.search(before))
+
+
+def _inflected(verb: str) -> tuple[str, str]:
+    """Patterns of a verb's present and past, which "hold held" gives where it is irregular."""
+    base, *past = verb.split()
+    doubled = re.fullmatch(r"[^aeiou]*[aeiou][^aeiouwxy]", base)  # grip, gripping
+    stem = base + base[-1] if doubled else base.removesuffix("e")
+    return rf"{base}|{stem}ing", "|".join(past) or f"{re.sub('y$', 'i', stem)}ed"
+
+
+def _read() -> list[_Row]:
+    """An earlier row outweighs a later one: "Grip the cap and twist" asks for a twist, gripping only comes first."""
+    rows = []
+    for row in json.loads((Path(__file__).parent / "keywords.json").read_text()):
+        present, past = zip(*map(_inflected, row["verbs"]), strict=True) if row["verbs"] else ((), ())
+        now = re.compile(rf"\b{_NOUN}(?:{'|'.join((*row['phrases'], *present))})(?!\w)")
+        rows.append(_Row(tuple(map(A, row["means"])), now, re.compile(rf"\b(?:{'|'.join(past) or '(?!)'})\b")))
+    return rows
+
+
+_ROWS = _read()
 _HANDLE = re.compile(r"\b(?:(?:handle|strap|hilt|stem|neck|head)s?|loops)\b")
 _LEVER = re.compile(r"\blevers?\b(?! thing)")
 _GRIPS = (A.HANDLE_GRASP, A.WRAP_GRASP)
@@ -83,9 +151,12 @@ def parse(sentence: str, uses: Sequence[Use] = (), category: str = "") -> Reques
     """
     if len(sentence) > LONGEST:
         raise Refused(Reason.INSTRUCTION, f"an instruction of {len(sentence)} characters; at most {LONGEST} are read")
-    text = " ".join(re.sub(r"[^\w\s',;-]", " ", sentence.lower().replace("’", "'")).split())
-    named, words = _category(text, category)
-    if _FORBIDDEN.search(text):
+    text = re.sub(r"[.:!?]| -+ ", " ; ", sentence.lower().replace("’", "'"))
+    text = re.sub(r" (?=[,;])", "", " ".join(re.sub(r"[^\w\s',;-]", " ", text).split()))
+    text = _OTHERWISE.sub(r"\1 ", _URGING.sub("", text)).strip(" ,;")
+    named, said = _category(text, category)
+    words = _allowed(said)
+    if words is None:
         return Request(A.NO_GRASP, named, None)
     readings = _readings(words)
     if not readings:
@@ -102,15 +173,29 @@ def parse(sentence: str, uses: Sequence[Use] = (), category: str = "") -> Reques
     raise Refused(Reason.INSTRUCTION, f"'{sentence}' asks for {readings[0]}; the object offers: {offered}")
 
 
+def _allowed(text: str) -> str | None:
+    """The sentence without what it forbids; None where it forbids the object, or all there is to do.
+
+    "Leave the lid closed and lift the box" forbids one thing and asks for another.
+    """
+    clauses = re.split(r"[,;] | (?=and |but )", text)
+    forbidden = [clause for clause in clauses if _FORBIDDEN.search(clause)]
+    if not forbidden:
+        return None if _FORBIDDEN.search(text) else text
+    others = ", ".join(clause for clause in clauses if clause not in forbidden)
+    spared = all(_OTHER.search(clause) and not _THING.search(clause) for clause in forbidden)
+    return others if spared and re.search(r"\bthings?\b", others) else None
+
+
 def _readings(text: str) -> list[A]:
-    """Affordances the sentence may ask for, likeliest first; none for a question about something."""
-    if _QUESTION.match(text):
-        return []
+    """Affordances the sentence may ask for, likeliest first; none for what is told or asked about something."""
+    asking = [each for each in text.split("; ") if not (_QUESTION.match(each) or _TOLD.search(each))]
+    text = "; ".join(asking)
     wish = _TOOL.sub("", _PURPOSE.sub("", _POLITE.sub("", text), count=1))
-    for clause in (_AFTER.sub("", wish), wish, text):
-        for readings, pattern in _PATTERNS:
-            if pattern.search(clause):
-                return _settled(readings, text)
+    for said in ("; ".join(_AFTER.sub("", each) for each in wish.split("; ")), wish, text):
+        for row in _ROWS:
+            if any(row.asked(each) for each in said.split("; ")):
+                return _settled(row.means, text)
     return []
 
 
