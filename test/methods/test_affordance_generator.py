@@ -125,7 +125,7 @@ def test_single_views_show_seen_points_alone_and_begin_far_apart(mug: Sample) ->
     chosen = rows_of_cloud(mug, 2 * FIRST, np.random.default_rng(0), partial=1.0)
     assert any(view[chosen].all() for view in mug.views)
     spread, rest = (np.sort(pdist_to_nearest(mug.points[rows])) for rows in (chosen[:FIRST], chosen[FIRST:]))
-    assert np.median(spread) > 1.5 * np.median(rest)
+    assert np.median(spread) > 1.25 * np.median(rest)  # as many at random, of what is left: 1.4 to 1.7
 
 
 def pdist_to_nearest(points: Array) -> Array:

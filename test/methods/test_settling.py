@@ -21,6 +21,7 @@ from hoi_ros.methods.optimisation.optimiser import GraspOptimiser
 from hoi_ros.methods.optimisation.settling import Settled, Settler
 from hoi_ros.metrics.contact import contact_parts
 from hoi_ros.metrics.penetration import two_way_depth
+from hoi_ros.metrics.solids import Solid
 from hoi_ros.scene.clouds import farthest_points, sample_surface
 from hoi_ros.scene.distances import SignedDistance
 from hoi_ros.types import Array, HandBatch
@@ -67,6 +68,22 @@ def test_a_dense_cloud_knows_what_the_mesh_knows() -> None:
     sure = np.abs(exact) > 0.002
     assert (np.sign(distance.numpy()) == np.sign(exact))[sure].mean() > 0.97
     torch.testing.assert_close(gradient.norm(dim=-1), torch.ones(len(near)), atol=1e-4, rtol=0.0)
+
+
+@pytest.mark.parametrize("category", ["mug", "bowl", "bag", "laptop", "box", "knife", "power_drill"])
+def test_what_is_far_from_a_cloud_is_inside_where_it_is_inside_the_mesh(category: str) -> None:
+    """Beside rims and past edges too, where the normal of the nearest point is no help."""
+    obj = make_object(category, 0, 0)
+    points, normals, _ = sample_surface(obj, 8192, np.random.default_rng(0))
+    chosen = farthest_points(points, 1024)
+    points, normals = points[chosen], normals[chosen]
+    spacing = float(cKDTree(points).query(points, 2)[0][:, 1].mean())
+    around = np.random.default_rng(1).uniform(points.min(axis=0) - 0.03, points.max(axis=0) + 0.03, (4000, 3))
+    far = around[cKDTree(points).query(around)[0] > 1.1 * spacing]
+    surface = CloudSurface(*(torch.from_numpy(v.astype(np.float32)) for v in (points, normals)), spacing)
+    inside = surface.lookup(torch.from_numpy(far.astype(np.float32)))[0].numpy() < 0.0
+    wrong = inside != Solid(obj.vertices, obj.faces).inside(far)
+    assert wrong.mean() < 0.002
 
 
 def test_the_derivative_of_the_distance_is_its_gradient() -> None:

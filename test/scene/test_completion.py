@@ -67,7 +67,7 @@ def test_it_turns_with_the_object() -> None:
 
 
 def test_the_camera_is_found_within_its_error_of_perspective() -> None:
-    points, normals, _ = view("can")
+    _, normals, _ = view("can")
     way = towards_camera(normals)
     assert way is not None
     assert way @ AHEAD / np.linalg.norm(AHEAD) > np.cos(np.radians(25.0))

@@ -19,6 +19,10 @@ from hoi_ros.types import Array
 OTHERS_ROOM = 0.003  # m to keep off what is not wanted
 STILL, SHARE = 0.002, 0.2  # m and of its distance that a point may move before its nearest point is looked up anew
 
+DISK = 0.6  # radius of the surface around a point that it stands for, over the distance to its neighbour
+AREA = 1.4  # of that surface, over the square of the distance
+WOUND = 0.4  # winding number from which a point is inside: 1 in a closed surface, less where some of it is not known
+
 Indices = NDArray[np.intp]
 
 
@@ -28,7 +32,7 @@ class CloudSurface:
 
     points: Tensor  # (N, 3) m
     normals: Tensor  # (N, 3) unit
-    radius: float  # m of the disks
+    spacing: float  # m from point to point
     room: float | None = None  # m within which ``distance`` is asked for, and that it is less; None: everywhere
 
     def lookup(self, points: Tensor) -> tuple[Tensor, Tensor]:
@@ -49,6 +53,16 @@ class CloudSurface:
         """Also the distance (M,), m; infinite where none lies within the room."""
         distance, near = self.tree.query(points, distance_upper_bound=np.inf if self.room is None else self.room)
         return distance, near
+
+    def winds_around(self, points: Tensor) -> Tensor:
+        """Whether the surface winds around points (M, 3), (M,), that are farther from it than its points lie apart.
+
+        About these the nearest point alone is wrong where the surface turns sharply: beside a rim, past an edge. The
+        winding number of disks is that of Barill et al. (2018).
+        """
+        to = self.points - points[:, None]
+        seen = (to * self.normals).sum(-1) / to.square().sum(-1).clamp(min=1e-9) ** 1.5
+        return AREA * self.spacing**2 * seen.sum(1) > WOUND * 4.0 * torch.pi
 
     @cached_property
     def tree(self) -> cKDTree:
@@ -103,10 +117,13 @@ class _Signed(torch.autograd.Function):
         above = (offset * normals).sum(-1, keepdim=True)
         aside = offset - above * normals
         length = aside.norm(dim=-1, keepdim=True)
-        beyond = aside * (1.0 - surface.radius / length.clamp(min=1e-9)).clamp(min=0.0)  # past the disk's edge
+        beyond = aside * (1.0 - DISK * surface.spacing / length.clamp(min=1e-9)).clamp(min=0.0)  # past the disk's edge
         way = above * normals + beyond
         size = way.norm(dim=-1, keepdim=True)
-        sign = torch.where(above < 0.0, -1.0, 1.0)
+        inside = above[:, 0] < 0.0
+        far = torch.nonzero(inside & (size[:, 0] > surface.spacing))[:, 0]
+        inside[far] = surface.winds_around(flat[far])
+        sign = torch.where(inside, -1.0, 1.0)[:, None]
         gradient = torch.where(size > 1e-6, sign * way / size.clamp(min=1e-9), normals)
         ctx.save_for_backward(gradient)
         ctx.mark_non_differentiable(gradient)
@@ -154,17 +171,17 @@ def cloud_fields(points: Array, normals: Array, wanted: NDArray[np.bool_], carri
     """
     cloud, directions = (torch.from_numpy(values.astype(np.float32)) for values in (points, normals))
     chosen = torch.from_numpy(wanted)
-    radius = float(cKDTree(points).query(points, 2)[0][:, 1].mean())
+    spacing = float(cKDTree(points).query(points, 2)[0][:, 1].mean())
 
     def some(rows: Tensor, room: float | None = None) -> CloudSurface | None:
-        return CloudSurface(cloud[rows], directions[rows], radius, room) if rows.any() and not rows.all() else None
+        return CloudSurface(cloud[rows], directions[rows], spacing, room) if rows.any() and not rows.all() else None
 
     held = cloud if carried else cloud[chosen]
     centre = held.mean(
         0
     )  # of points spread evenly: on the engine's objects 11 mm from the centre of mass, the box's 27
     return Fields(
-        CloudSurface(cloud, directions, radius),
+        CloudSurface(cloud, directions, spacing),
         some(chosen),
         some(~chosen, OTHERS_ROOM),
         centre if carried else None,
