@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 import torch
@@ -36,13 +37,14 @@ class Ranked:
 
     @classmethod
     def of(cls, dataset: Dataset, seed: int, advance: Callable[[], None]) -> Ranked:
-        """Synthesise and simulate on the split ``val``; the same seed starts with the same network."""
+        """Synthesise and simulate on ``val``, whole and from one side; the same seed starts with the same network."""
         torch.manual_seed(seed)
         ranking, hand = Ranking(), load_hand_model()
         stage = AffordGrasp(Sampler.shipped(), ranking, TextEncoder(), hand)
         judge = Judge(hand, None)
         values, works = [], []
-        for number, question in enumerate(questions(dataset, "val", seed)):
+        asked = chain(*(questions(dataset, "val", seed, one_view=one_view) for one_view in (False, True)))
+        for number, question in enumerate(asked):
             advance()
             try:
                 request, shown = understood(question.sentence), stage.look(question.cloud, question.sentence)
