@@ -16,6 +16,7 @@ from hoi_ros.dataset.reader import Dataset
 from hoi_ros.hand import HandModel, load_hand_model
 from hoi_ros.language.instructions import write
 from hoi_ros.learning.weights import load_shipped
+from hoi_ros.methods.affordgrasp.affordance_training import alike
 from hoi_ros.methods.affordgrasp.classifier_training import scaled
 from hoi_ros.methods.affordgrasp.hand_surface import hand_order
 from hoi_ros.methods.affordgrasp.semantic_classifier import CLASSES, OBJECT_POINTS, SemanticClassifier
@@ -86,7 +87,7 @@ class Judge:
             "iv_5mm": 1e6 * intersection_volume(mesh.vertices, self._model.closed_faces, obj, 0.005),
             "iv_2mm": 1e6 * intersection_volume(mesh.vertices, self._model.closed_faces, obj, 0.002),
             "contact": touches(contacts).astype(float),
-            "on_part": contacts.share_on((obj.part(use.part),), 0.003),
+            "on_part": contacts.share_on(tuple(alike(obj, use)), 0.003),
             "acc": self._says(obj, use, mesh.vertices, seed) if self._classifier else nothing,
             "works": self.works(question, hands, seed),
             "sd": self._displacement(question, hands) if use.affordance in HOLDING else nothing,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import combinations
 
 import numpy as np
@@ -12,7 +12,7 @@ from scipy.spatial import cKDTree
 from hoi_ros.dataset.reader import Dataset
 from hoi_ros.hand import HandModel, load_hand_model
 from hoi_ros.language.instructions import write
-from hoi_ros.methods.affordgrasp.affordance_training import contradiction
+from hoi_ros.methods.affordgrasp.affordance_training import alike, contradiction
 from hoi_ros.methods.affordgrasp.grasp_scoring import DENSE, Answer, Question
 from hoi_ros.metrics.contact import contact_parts
 from hoi_ros.refusals import Refused
@@ -32,8 +32,8 @@ def score(
     """On the test split, of the best grasp for each sentence.
 
     "overlap": mean shared part (intersection over union) of the contacts of grasps for uses of different parts of one
-    object. "same_part": share of uses whose wordings all lead to the same part, by the true labels. "refused": share of
-    requests for uses the object does not have that are refused.
+    object. "same_part": share of uses whose wordings all lead to the same part, by the true labels, or to parts that
+    differ in being left or right alone. "refused": share of requests for uses the object does not have that are refused.
     """
     model = load_hand_model()
     overlaps, same, refused = [], [], []
@@ -53,7 +53,7 @@ def score(
         for use in obj.uses:
             sentences = [*write(obj, use, rng, 1), *write(obj, use, rng, WORDINGS - 1, held_out=True)]
             hands = [hand for hand in (grasp(use, sentence) for sentence in sentences) if hand is not None]
-            parts = {_part(model, obj, hand) for hand in hands}
+            parts = {_part(model, obj, hand, alike(obj, use)) for hand in hands}
             same.append(len(hands) == WORDINGS and len(parts) == 1)
             if hands:
                 touched.append((use.part, _contacts(model, points[:SURFACE], hands[0])))
@@ -76,11 +76,14 @@ def _vertices(model: HandModel, hand: HandBatch) -> Array:
     return model.mesh(hand.global_orient, hand.hand_pose, hand.betas, hand.transl).vertices
 
 
-def _part(model: HandModel, obj: ObjectModel, hand: HandBatch) -> int:
-    """Number of the part that most of the touching skin touches; -1 where none does."""
+def _part(model: HandModel, obj: ObjectModel, hand: HandBatch, same: Sequence[int]) -> int:
+    """Number of the part that most of the touching skin touches; -1 where none does; of the ``same`` parts, the first."""
     contacts = contact_parts(_vertices(model, hand), obj)
     parts = contacts.part[contacts.touching(NEAR)]
-    return int(np.bincount(parts).argmax()) if len(parts) else -1
+    if not len(parts):
+        return -1
+    most = int(np.bincount(parts).argmax())
+    return same[0] if most in same else most
 
 
 def _contacts(model: HandModel, points: Array, hand: HandBatch) -> NDArray[np.bool_]:
