@@ -33,7 +33,7 @@ def score(
 
     "overlap": mean shared part (intersection over union) of the contacts of grasps for uses of different parts of one
     object. "same_part": share of uses whose wordings all lead to the same part, by the true labels, or to parts that
-    differ in being left or right alone. "refused": share of requests for uses the object does not have that are refused.
+    differ in being left or right alone. "refused": share of requests for uses that the object lacks that are refused.
     """
     model = load_hand_model()
     overlaps, same, refused = [], [], []
@@ -77,7 +77,7 @@ def _vertices(model: HandModel, hand: HandBatch) -> Array:
 
 
 def _part(model: HandModel, obj: ObjectModel, hand: HandBatch, same: Sequence[int]) -> int:
-    """Number of the part that most of the touching skin touches; -1 where none does; of the ``same`` parts, the first."""
+    """Number of the part that most of the touching skin touches, -1 for none, the first of the ``same`` for them."""
     contacts = contact_parts(_vertices(model, hand), obj)
     parts = contacts.part[contacts.touching(NEAR)]
     if not len(parts):
