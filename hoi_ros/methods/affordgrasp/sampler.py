@@ -22,7 +22,7 @@ from hoi_ros.methods.affordgrasp.point_net import unit_ball
 from hoi_ros.types import Array, HandBatch, ObjectCloud
 
 STEPS = 10  # of DDIM
-GUIDANCE = 2.0  # how much more a request is heeded than none
+GUIDANCE = 1.5  # how much more a request is heeded than none
 
 
 @dataclass(frozen=True)
