@@ -97,7 +97,7 @@ def test_a_guidance_of_one_is_no_guidance_and_more_goes_further(model: LatentDif
 def test_noises_of_one_request_share_its_features(model: LatentDiffusion) -> None:
     features, noise = model.conditions(asked()), torch.randn(12, 16)
     apart = model.sample(features.repeat(4), noise, 5, 2.0)
-    torch.testing.assert_close(model.sample(features, noise, 5, 2.0), apart)
+    torch.testing.assert_close(model.sample(features, noise, 5, 2.0), apart, atol=1e-3, rtol=1e-3)
 
 
 def test_each_request_is_repeated_in_place(model: LatentDiffusion) -> None:
