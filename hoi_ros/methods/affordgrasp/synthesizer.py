@@ -31,6 +31,7 @@ WIDEST = 0.14  # m across the thinnest way of a part: no hand spans more
 APART = 0.025  # m between points of different places
 DEEPEST = 4.0  # mm: grasps that are deeper in the cloud come after all others
 LEAST = 8  # points that must be afforded
+SURE = 0.7  # probability that they must have: on val no more of what is afforded is refused than at 0.5
 _KINDS = {
     Affordance.HANDLE_GRASP: "Grip the handle.",
     Affordance.WRAP_GRASP: "Wrap your hand around it.",
@@ -114,7 +115,7 @@ class AffordGrasp:
         thinned = prepare(Cloud(cloud.points, cloud.normals), LOOKED)
         assert thinned.normals is not None
         chance = self._sampler.affordance(thinned, self._encoder.encode([instruction]))[0, :POINTS]
-        if (chance >= 0.5).sum() < LEAST:
+        if (chance >= SURE).sum() < LEAST:
             raise Refused(
                 Reason.INSTRUCTION,
                 f"'{instruction}' asks for nothing the object has; it affords: {self._offer(thinned)}",
@@ -136,7 +137,7 @@ class AffordGrasp:
 
     def _offer(self, cloud: ObjectCloud) -> str:
         chances = self._sampler.affordance(cloud, self._encoder.encode(list(_KINDS.values())))
-        found = [str(kind) for kind, chance in zip(_KINDS, chances, strict=True) if (chance >= 0.5).sum() >= LEAST]
+        found = [str(kind) for kind, chance in zip(_KINDS, chances, strict=True) if (chance >= SURE).sum() >= LEAST]
         return ", ".join(found) or "nothing known"
 
     def _as_mean_hand(self, hands: HandBatch) -> HandBatch:
