@@ -1,4 +1,4 @@
-"""Sentences as token features: MiniLM by default, any BERT or RoBERTa from a local folder instead."""
+"""Sentences as token features: MiniLM by default, any encoder of ``transformers`` from a local folder instead."""
 
 from __future__ import annotations
 
@@ -10,11 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from tokenizers import Tokenizer
 from torch import Tensor
-from torch.nn.utils.rnn import pad_sequence
 
-from hoi_ros.language.bert import Bert
 from hoi_ros.refusals import Reason, Refused
 
 MOST_TOKENS = 40  # of a sentence, as LASO has it; what is longer is cut
@@ -40,16 +37,22 @@ class Text:
 class TextEncoder:
     """A pretrained language model that is not trained further. It remembers the last sentences it read.
 
-    ``folder`` holds a BERT or RoBERTa (the paper's) and its tokenizer as ``transformers`` saves them in safetensors;
-    none: all-MiniLM-L6-v2 (384 wide). Nothing is downloaded. Raises Refused(FILE) for a folder that holds no such
-    model.
+    ``folder`` holds a model and its tokenizer as ``transformers`` saves them (RoBERTa of the paper, say) in
+    safetensors; none: all-MiniLM-L6-v2 (384 wide). Nothing is downloaded. Raises Refused(FILE) for a folder that holds
+    no such model.
     """
 
     def __init__(self, folder: str | Path | None = None, device: str = "cpu") -> None:
+        from transformers import AutoModel, AutoTokenizer
+
         path = Path(folder) if folder else _minilm()
-        self._model, self._device = Bert.load(path).to(device), torch.device(device)
-        self._tokenizer = _tokenizer(path)
-        self.width = self._model.width
+        try:
+            self._tokenizer = AutoTokenizer.from_pretrained(path, local_files_only=True)
+            model = AutoModel.from_pretrained(path, local_files_only=True, use_safetensors=True)
+        except (OSError, ValueError) as error:
+            raise Refused(Reason.FILE, f"{path} holds no text encoder: {str(error).splitlines()[0]}") from None
+        self._model = model.eval().requires_grad_(False).to(device)
+        self.width = int(model.config.hidden_size)
         self._known: OrderedDict[str, Text] = OrderedDict()
 
     def encode(self, sentences: Sequence[str]) -> Text:
@@ -68,11 +71,12 @@ class TextEncoder:
         texts = []
         for start in range(0, len(sentences), _BATCH):
             chunk = list(sentences[start : start + _BATCH])
-            ids = [torch.tensor(found.ids) for found in self._tokenizer.encode_batch(chunk)]
-            tokens = pad_sequence(ids, batch_first=True)
-            mask = pad_sequence([torch.ones_like(row, dtype=torch.bool) for row in ids], batch_first=True)
+            batch = self._tokenizer(
+                chunk, padding=True, truncation=True, max_length=MOST_TOKENS, return_tensors="pt"
+            ).to(self._model.device)
             with torch.inference_mode():
-                features = self._model(tokens.to(self._device), mask.to(self._device)).cpu()
+                features = self._model(**batch).last_hidden_state.float().cpu()
+            mask = batch["attention_mask"].bool().cpu()
             texts += [Text(row[real].clone(), real[real]) for row, real in zip(features, mask, strict=True)]
         return texts
 
@@ -85,16 +89,6 @@ def pad(texts: Sequence[Text]) -> Text:
     for row, text in enumerate(texts):
         tokens[row, : len(text.mask)], mask[row, : len(text.mask)] = text.tokens, text.mask
     return Text(tokens, mask)
-
-
-def _tokenizer(folder: Path) -> Tokenizer:
-    try:
-        tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-    except Exception as error:  # the library raises no other
-        raise Refused(Reason.FILE, f"{folder} holds no tokenizer: {str(error).splitlines()[0]}") from None
-    tokenizer.enable_truncation(MOST_TOKENS)
-    tokenizer.no_padding()
-    return tokenizer
 
 
 def _minilm() -> Path:
