@@ -44,7 +44,9 @@ class TextEncoder:
 
     def __init__(self, folder: str | Path | None = None, device: str = "cpu") -> None:
         from transformers import AutoModel, AutoTokenizer
+        from transformers.utils import logging
 
+        logging.disable_progress_bar()  # 20 MB need none
         path = Path(folder) if folder else _minilm()
         try:
             self._tokenizer = AutoTokenizer.from_pretrained(path, local_files_only=True)
