@@ -169,7 +169,8 @@ class Pipeline:
 
         assert self.planner is not None, "built without a synthesizer"
         grasps, upright = synthesis.grasps, synthesis.upright
-        surface = completed(prepare(Cloud(upright.cloud.points, upright.cloud.normals)))
+        seen = Cloud(upright.cloud.points, upright.cloud.normals)
+        surface = completed(prepare(seen, viewpoint=upright.cloud.viewpoint))
         keypoints = np.array([grasp.hand.keypoints for grasp in grasps]) @ upright.turn.T
         goals: list[GraspGoals] = []
         for start in range(0, len(grasps), PLANNED_AT_ONCE):
@@ -215,15 +216,17 @@ class Pipeline:
     def _objects(self, cloud: ObjectCloud, up: Array | None) -> list[Upright]:
         from hoi_ros.scene.upright import on_table, upright  # open3d, which pictures do without
 
+        if cloud.viewpoint is None and _optical(cloud.frame_id):
+            cloud = replace(cloud, viewpoint=np.zeros(3))
         if self.parameters.segment_scene:
-            return [_looked_at(each) for each in on_table(cloud, up)]
+            return on_table(cloud, up)
         if up is None:
             raise Refused(
                 Reason.FRAME,
                 f"the cloud is in the camera's frame '{cloud.frame_id}', which does not tell where up is: set "
                 "gravity_frame or up, or segment_scene for a table scene",
             )
-        return [_looked_at(upright(cloud, up))]
+        return [upright(cloud, up)]
 
     def _synthesize(self, upright: Upright, instruction: str, count: int, seed: int) -> list[Grasp]:
         """Grasps of one object in the frame it was given in. A left hand grasps as a right one the mirror image."""
@@ -231,8 +234,10 @@ class Pipeline:
         cloud = upright.cloud
         left = robot_side(self.parameters) == "left"
         if left:
-            normals = None if cloud.normals is None else mirror_points(cloud.normals)
-            cloud = replace(cloud, points=mirror_points(cloud.points), normals=normals)
+            normals, viewpoint = (
+                None if values is None else mirror_points(values) for values in (cloud.normals, cloud.viewpoint)
+            )
+            cloud = replace(cloud, points=mirror_points(cloud.points), normals=normals, viewpoint=viewpoint)
         grasps = self.synthesizer.synthesize(cloud, instruction, count, seed)
         found = []
         for grasp in grasps:
@@ -294,17 +299,6 @@ def ensure_safe(goal: JointGoal, limits: dict[str, tuple[float, float]]) -> None
         low, high = limits[name]
         if not low - LIMIT_TOLERANCE <= position <= high + LIMIT_TOLERANCE:
             raise Refused(Reason.LIMIT, f"{name} would be {position:.6g} rad, outside {low:g} to {high:g}")
-
-
-def _looked_at(upright: Upright) -> Upright:
-    """With normals towards the camera, where the cloud is in a camera's frame and has none."""
-    from hoi_ros.scene.clouds import Cloud, surface
-
-    cloud = upright.cloud
-    if cloud.normals is not None or not _optical(cloud.frame_id):
-        return upright
-    seen = surface(Cloud(cloud.points), viewpoint=np.zeros(3))
-    return replace(upright, cloud=replace(cloud, points=seen.points, normals=seen.normals))
 
 
 def _optical(frame_id: str) -> bool:

@@ -124,6 +124,7 @@ class ObjectCloud:
     normals: Array | None = None  # (N, 3) unit
     stamp_ns: int = 0
     frame_id: str = ""
+    viewpoint: Array | None = None  # (3,) m, where it was seen from, if from one place
 
 
 @dataclass(frozen=True)

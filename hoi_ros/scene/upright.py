@@ -46,7 +46,9 @@ def upright(cloud: ObjectCloud, up: ArrayLike) -> Upright:
     turn = _to_z(np.asarray(up, float))
     normals = None if cloud.normals is None else cloud.normals @ turn.T
     turned = points @ turn.T
-    return Upright(ObjectCloud(turned, normals, cloud.stamp_ns, cloud.frame_id), turn, float(turned[:, 2].min()))
+    viewpoint = None if cloud.viewpoint is None else turn @ cloud.viewpoint
+    made = replace(cloud, points=turned, normals=normals, viewpoint=viewpoint)
+    return Upright(made, turn, float(turned[:, 2].min()))
 
 
 def on_table(cloud: ObjectCloud, up: Array | None) -> list[Upright]:

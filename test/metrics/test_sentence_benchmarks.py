@@ -70,7 +70,8 @@ def test_scenes_show_the_mesh_where_they_say(frame, name, number, shared_data: P
     off = SignedDistance(mesh.vertices, mesh.faces).distance(seen)
     assert np.median(np.abs(off)) < 0.007
     object_alone = scene.cut(number, segment(scene.points).plane).points
-    assert np.abs(object_alone - np.median(object_alone, axis=0)).max() < 0.2
+    off = np.abs(object_alone - np.median(object_alone, axis=0)).max(axis=1)
+    assert np.quantile(off, 0.99) < 0.2  # some pixels of its rim show what is behind it
     assert len(object_alone) > 1000
 
 

@@ -112,7 +112,7 @@ class AffordGrasp:
 
         Raises Refused(CLOUD, INSTRUCTION).
         """
-        thinned = prepare(Cloud(cloud.points, cloud.normals), LOOKED)
+        thinned = prepare(Cloud(cloud.points, cloud.normals), LOOKED, viewpoint=cloud.viewpoint)
         assert thinned.normals is not None
         chance = self._sampler.affordance(thinned, self._encoder.encode([instruction]))[0, :POINTS]
         if (chance >= SURE).sum() < LEAST:
