@@ -60,9 +60,10 @@ class CloudSurface:
         About these the nearest point alone is wrong where the surface turns sharply: beside a rim, past an edge. The
         winding number of disks is that of Barill et al. (2018).
         """
-        to = self.points - points[:, None]
-        seen = (to * self.normals).sum(-1) / to.square().sum(-1).clamp(min=1e-9) ** 1.5
-        return AREA * self.spacing**2 * seen.sum(1) > WOUND * 4.0 * torch.pi
+        along = (self.points * self.normals).sum(-1) - points @ self.normals.T  # (M, N) m, to the plane of each disk
+        inverse = torch.cdist(points, self.points).clamp(min=1e-6).reciprocal()
+        wound = (along * inverse * inverse * inverse).sum(1)
+        return AREA * self.spacing**2 * wound > WOUND * 4.0 * torch.pi
 
     @cached_property
     def tree(self) -> cKDTree:
