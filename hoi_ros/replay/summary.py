@@ -72,9 +72,14 @@ def machine() -> dict[str, Any]:
 
 
 def _unheard(results: Results) -> int:
-    """Pictures that were neither answered nor dropped: lost between the processes."""
-    answered = {a.stamp_ns for a in results.answers if a.node == "pose_estimation"}
-    return results.sent - len(answered) - results.dropped.get("pose_estimation", 0)
+    """What was neither answered nor dropped, lost between the processes: pictures, and hands on their way to a goal."""
+    of: dict[str, set[int]] = {"pose_estimation": set(), "retargeting": set()}
+    for answer in results.answers:
+        of.setdefault(answer.node, set()).add(answer.stamp_ns)
+    found = {a.stamp_ns for a in results.answers if a.node == "pose_estimation" and a.reason is Reason.NONE}
+    pictures = results.sent - len(of["pose_estimation"]) - results.dropped.get("pose_estimation", 0)
+    hands = len(found - of["retargeting"]) - results.dropped.get("retargeting", 0)
+    return pictures + max(hands, 0)
 
 
 def _against_truth(results: Results, intrinsics: Intrinsics) -> dict[str, Any]:

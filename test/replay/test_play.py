@@ -105,7 +105,7 @@ def test_realtime_accounts_for_every_picture(short_bag: Path, tmp_path: Path):
     assert done.returncode == 0, done.stderr
     summary = json.loads(done.stdout.splitlines()[-1])
     assert summary["pictures"] == 3 * PICTURES
-    assert set(summary["refused"]) <= {"stamp_backwards", "depth_missing"}
+    assert set(summary["refused"]) <= {"stamp_backwards", "depth_missing", "stale"}
     answered = sum(summary["refused"].values()) + summary["goals"] + sum(summary["dropped"].values())
     assert answered + summary["unheard"] == 3 * PICTURES
     stamps = arrays(tmp_path)["goals/stamp_ns"]
