@@ -54,6 +54,7 @@ _FORBIDDEN = re.compile(
     r"|stay (?:exactly|right|where)|untouched|undisturbed|withdraw|beware|ignore|forget|skip)\b"
     r"|^(?:please )?release |(?:do not|don't)$"
 )
+_NEGATIVE = re.compile(r"\b(?:not|dont|never|no|nothing|nobody|stop|cannot)\b|n't\b")
 _URGING = re.compile(  # negatives that forbid nothing
     r"\b(?:why (?:not|(?:don't|do not) you)|(?:can|could|would|wo)n't you|(?:don't|do not) (?:forget to|hesitate to)"
     r"|if you (?:don't|do not) mind|so (?:that )?(?:it|they|nothing) (?:\w+n't|cannot|\w+ not) (?!be )\w+)"
@@ -171,6 +172,11 @@ def parse(sentence: str, uses: Sequence[Use] = (), category: str = "") -> Reques
                     return Request(affordance, named, use.part, use)
     offered = ", ".join(dict.fromkeys(use.affordance for use in uses))
     raise Refused(Reason.INSTRUCTION, f"'{sentence}' asks for {readings[0]}; the object offers: {offered}")
+
+
+def negates(sentence: str) -> bool:
+    """Whether a sentence says no to something: where it is not understood, that is no consent."""
+    return _NEGATIVE.search(_URGING.sub("", sentence.lower().replace("’", "'"))) is not None
 
 
 def _allowed(text: str) -> str | None:

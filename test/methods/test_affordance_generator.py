@@ -124,11 +124,11 @@ def test_of_two_cups_each_is_what_a_sentence_about_either_means(encoder: TextEnc
 def test_single_views_show_seen_points_alone_and_begin_far_apart(mug: Sample) -> None:
     chosen = rows_of_cloud(mug, 2 * FIRST, np.random.default_rng(0), partial=1.0)
     assert any(view[chosen].all() for view in mug.views)
-    spread, rest = (np.sort(pdist_to_nearest(mug.points[rows])) for rows in (chosen[:FIRST], chosen[FIRST:]))
+    spread, rest = (np.sort(to_nearest(mug.points[rows])) for rows in (chosen[:FIRST], chosen[FIRST:]))
     assert np.median(spread) > 1.25 * np.median(rest)  # as many at random, of what is left: 1.4 to 1.7
 
 
-def pdist_to_nearest(points: Array) -> Array:
+def to_nearest(points: Array) -> Array:
     nearest: Array = cKDTree(points).query(points, 2)[0][:, 1]
     return nearest
 

@@ -83,6 +83,7 @@ def test_grasps_follow_the_cloud_wherever_it_lies(stage: AffordGrasp) -> None:
     [
         ("Do not touch the mug.", Reason.INSTRUCTION),
         ("Push the lever of the mug.", Reason.INSTRUCTION),
+        ("No, not the mug!", Reason.INSTRUCTION),  # says no to what the keywords do not know
         ("", Reason.INSTRUCTION),
     ],
 )

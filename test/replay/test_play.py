@@ -18,8 +18,9 @@ from rosbags.highlevel import AnyReader
 from hoi_ros.parameters import Parameters
 from hoi_ros.refusals import Reason, Refused
 from hoi_ros.replay.bag import Bag
-from hoi_ros.replay.results import MessageWriter, typestore
+from hoi_ros.replay.results import Answer, MessageWriter, Results, typestore
 from hoi_ros.replay.run import Schedule, run_nodes, run_offline
+from hoi_ros.replay.summary import summarize
 
 
 def hoi(*arguments: object) -> subprocess.CompletedProcess[str]:
@@ -154,3 +155,14 @@ def test_a_writer_that_fails_leaves_no_file(tmp_path: Path):
 
 def _text(path: Path) -> str:
     return path.read_text() if path.exists() else ""
+
+
+def test_a_hand_that_never_became_a_goal_is_unheard(short_bag: Path):
+    """Of four pictures one is lost, one is dropped, and of the two hands found one finds no answer."""
+    results = Results(sent=4, dropped={"pose_estimation": 1})
+    for node, stamp in (("pose_estimation", 1), ("retargeting", 1), ("pose_estimation", 2)):
+        results.answers.append(Answer(node, stamp, Reason.NONE, "", 0.01, 0.01))
+    with Bag(short_bag) as bag:
+        assert summarize(bag, Parameters(), "realtime", results)["unheard"] == 2
+        results.dropped["retargeting"] = 1
+        assert summarize(bag, Parameters(), "realtime", results)["unheard"] == 1

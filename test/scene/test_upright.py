@@ -45,6 +45,14 @@ def test_up_stays_up_and_the_least_turn_is_made():
     np.testing.assert_allclose(level.cloud.points[:, 2], -points[:, 1], atol=1e-12)
 
 
+def test_where_it_was_seen_from_turns_with_the_cloud():
+    points, eye = box((0.1, 0.06, 0.2), (0.3, 0.2, 0.1)), np.array([0.1, -0.4, 0.3])
+    found = upright(ObjectCloud(points, viewpoint=eye), (0.3, -1.0, 0.2)).cloud
+    np.testing.assert_allclose(
+        np.linalg.norm(found.points - found.viewpoint, axis=1), np.linalg.norm(points - eye, axis=1), atol=1e-12
+    )
+
+
 directions = st.tuples(*[st.floats(-1.0, 1.0)] * 3).filter(lambda v: np.linalg.norm(v) > 1e-3)
 
 

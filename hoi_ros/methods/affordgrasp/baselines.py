@@ -30,12 +30,7 @@ class ConditionalVae(Codes):
 
     def __init__(self, code: int = 64, text_width: int = 384, features: int = 192, width: int = 512) -> None:
         super().__init__(code)
-        self.config: Mapping[str, Any] = {
-            "code": code,
-            "text_width": text_width,
-            "features": features,
-            "width": width,
-        }
+        self.config: Mapping[str, Any] = {"code": code, "text_width": text_width, "features": features, "width": width}
         self.conditions = Conditions(text_width, features)
         self.encoder = _mlp(code + features, width, 2 * code)
         self.decoder = _mlp(code + features, width, code)
@@ -78,12 +73,7 @@ class Control(Network):
 
     def __init__(self, code: int = 64, text_width: int = 384, features: int = 192, width: int = 512) -> None:
         super().__init__()
-        self.config: Mapping[str, Any] = {
-            "code": code,
-            "text_width": text_width,
-            "features": features,
-            "width": width,
-        }
+        self.config: Mapping[str, Any] = {"code": code, "text_width": text_width, "features": features, "width": width}
         self.conditions = Conditions(text_width, features)
         self.way = WayDown(code, width, features)
         self.zeros = nn.ModuleList(_zero(level) for level in [*self.way.widths, self.way.widths[-1]])

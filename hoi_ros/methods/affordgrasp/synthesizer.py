@@ -13,7 +13,7 @@ from scipy.spatial.transform import Rotation
 
 from hoi_ros.hand import HandModel, load_hand_model
 from hoi_ros.language.encoder import TextEncoder
-from hoi_ros.language.request import Request, parse
+from hoi_ros.language.request import Request, negates, parse
 from hoi_ros.learning.weights import load_shipped
 from hoi_ros.methods.affordgrasp.ranking import Ranking
 from hoi_ros.methods.affordgrasp.sampler import Sampler
@@ -174,11 +174,14 @@ _TOLD = ("depth", "flesh_depth", "part", "fingers", "hold")
 
 
 def understood(instruction: str) -> Request | None:
-    """What keywords say of a sentence; None where the networks must. Raises Refused(INSTRUCTION)."""
+    """What keywords say of a sentence; None where the networks must. Raises Refused(INSTRUCTION).
+
+    What says no to something that the keywords do not know is refused: the networks could take it for consent.
+    """
     try:
         request = parse(instruction)
     except Refused:
-        if not instruction.strip():
+        if not instruction.strip() or negates(instruction):
             raise
         return None
     if request.affordance is Affordance.NO_GRASP:

@@ -178,9 +178,8 @@ def cloud_fields(points: Array, normals: Array, wanted: NDArray[np.bool_], carri
         return CloudSurface(cloud[rows], directions[rows], spacing, room) if rows.any() and not rows.all() else None
 
     held = cloud if carried else cloud[chosen]
-    centre = held.mean(
-        0
-    )  # of points spread evenly: on the engine's objects 11 mm from the centre of mass, the box's 27
+    # Of points spread evenly: on the engine's objects 11 mm from the centre of mass, the middle of the box 27.
+    centre = held.mean(0)
     return Fields(
         CloudSurface(cloud, directions, spacing),
         some(chosen),
