@@ -36,7 +36,7 @@ demo: build  ## The embedded recording through the nodes, then pictures in OUT=o
 	$(IN_WORKSPACE) $(BIN)/hoi demo --out $(OUT)
 
 test: build  ## Every test
-	$(IN_WORKSPACE) $(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+	$(IN_WORKSPACE) OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 fuzz: build  ## Every property on new examples
 	$(IN_WORKSPACE) HYPOTHESIS_PROFILE=fuzz $(BIN)/python -m pytest -n 2 --dist loadfile -m hypothesis $(ARGS)

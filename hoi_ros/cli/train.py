@@ -33,18 +33,26 @@ def train(
     trained: Trained = None,
     seed: Seed = 0,
     steps: Annotated[int, typer.Option(min=0, help="0: as many as the recipe says.")] = 0,
+    rate: Annotated[float, typer.Option(min=0.0, help="Of learning, at its height; 0: the recipe's.")] = 0.0,
+    start: Annotated[
+        Path | None, typer.Option(exists=True, dir_okay=False, help="Weights to start from, not from chance.")
+    ] = None,
     precision: Annotated[str, typer.Option(help="no, fp16 or bf16.")] = "no",
     as_json: Json = False,
 ) -> None:
     """Train a network, or go on with a training that was interrupted; several GPUs through 'accelerate launch'."""
     from hoi_ros.dataset.reader import Dataset
+    from hoi_ros.learning.trainer import start_from
     from hoi_ros.learning.trainer import train as run
 
     chosen = _part(method, part)
     dataset = Dataset(data)
-    recipe = replace(chosen.recipe, steps=steps or chosen.recipe.steps, precision=precision)
+    usual = chosen.recipe
+    recipe = replace(usual, steps=steps or usual.steps, rate=rate or usual.rate, precision=precision)
     with progress("reading objects", len(dataset.units("train"))) as advance:
         task = chosen.task(dataset, seed, advance, trained)
+    if start:
+        start_from(task.model, start)
     with bar("training", "{task.fields[loss]}") as shown:
         number = shown.add_task("", total=recipe.steps, loss="")
 

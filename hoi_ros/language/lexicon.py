@@ -20,6 +20,12 @@ _ENTRIES = json.loads(Path(__file__).with_suffix(".json").read_text())
 CATEGORIES: tuple[str, ...] = tuple(_ENTRIES["categories"])
 """Categories with words of their own."""
 
+PART_NOUNS: tuple[str, ...] = tuple(_ENTRIES["part_nouns"])
+"""What parts are called, of whatever object."""
+
+POSITIONS = ("left", "right", "upper", "lower", "front", "back", "inner", "outer")
+"""Words before a part's noun that tell two of them apart."""
+
 TALL = 2.5
 """Height over width from which an object is called tall."""
 
@@ -27,7 +33,6 @@ _SIZE_WORDS = (
     frozenset(("small", "little", "tiny", "large", "big", "huge")),
     frozenset(("tall", "high", "long", "short", "low", "flat")),
 )
-_POSITIONS = frozenset(("left", "right", "upper", "lower", "front", "back", "inner", "outer"))
 _OWNERS = frozenset(("lid", "cap", "head", "strap"))  # parts that have parts of their own: lid_knob
 _MOVING = frozenset(("lid", "cap", "screen", "cover", "flap"))  # parts that open or come away by themselves
 _SCREWED = frozenset(("lid", "cap"))
@@ -110,7 +115,7 @@ def part_words(part: str, category: str) -> PartWords | None:
     if not tokens or " ".join(tokens) in (spaced(category), "object", "whole"):
         return None
     tokens = [_ENTRIES["parts"].get(token, token) for token in tokens]
-    if tokens[-1] in _POSITIONS and len(tokens) > 1:
+    if tokens[-1] in POSITIONS and len(tokens) > 1:
         tokens = [tokens[-1], *tokens[:-1]]
     if tokens[0] in _OWNERS and len(tokens) > 1:
         return PartWords(" ".join(tokens[1:]), tokens[0])

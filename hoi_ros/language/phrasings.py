@@ -48,8 +48,16 @@ class Template:
             said = rng.random() < 0.5 and Template(match[1]).fits(values)
             return match[1] if said else ""
 
-        sentence = _SLOT.sub(lambda match: str(values[match[1]]), _OPTION.sub(option, self.text))
-        return sentence[0].upper() + sentence[1:]
+        return _said(_OPTION.sub(option, self.text), values)
+
+    def plain(self, values: Mapping[str, str]) -> str:
+        """The sentence without its options, capitalised."""
+        return _said(_OPTION.sub("", self.text), values)
+
+
+def _said(text: str, values: Mapping[str, str | None]) -> str:
+    sentence = _SLOT.sub(lambda match: str(values[match[1]]), text)
+    return sentence[0].upper() + sentence[1:]
 
 
 @dataclass(frozen=True)

@@ -137,10 +137,12 @@ _ROWS = _read()
 _HANDLE = re.compile(r"\b(?:(?:handle|strap|hilt|stem|neck|head)s?|loops)\b")
 _LEVER = re.compile(r"\blevers?\b(?! thing)")
 _GRIPS = (A.HANDLE_GRASP, A.WRAP_GRASP)
-_OF_PART = re.compile(
-    r"\b(\w+) of (?:the|its|this) thing|\bthing's (\w+)"
-    r"|\b(?:by|on|with|pushing|pressing|turning|pulling|moving) (?:the|its|their) (?!thing)(\w+)"
+_PART = re.compile(
+    rf"(?<!\ba )(?<!\byour )\b(?:(?P<side>{'|'.join(lexicon.POSITIONS)}) )?"
+    rf"(?P<noun>(?:{'|'.join(lexicon.PART_NOUNS)})s?)\b(?! (?:the|its|your|grasp)\b)"  # "handle the tab"
 )
+_OF_PART = re.compile(r"\b(\w+) of (?:the|its|this) (?:\w+ ){0,3}?thing|\bthing's? (\w+)")
+_NO_PART = ("hold", "grip", "grasp", "weight", "use", "care", "charge", "control", "out", "of")
 _SYNONYMS = {"lid": ("cap", "top"), "cap": ("lid", "top")}
 
 
@@ -221,7 +223,7 @@ def _category(text: str, category: str) -> tuple[str | None, str]:
     known = dict.fromkeys((*([category] if category else []), *lexicon.CATEGORIES))
     names = {noun: each for each in known for noun in lexicon.every_noun(each)}
     longest = "|".join(sorted(map(re.escape, names), key=len, reverse=True))
-    pattern = re.compile(rf"(?<= )({longest})(?=\b|s\b|es\b)")
+    pattern = re.compile(rf"(?<= )(?<! left )(?<! right )({longest})(?=\b|s\b|es\b)")  # "left cup": of headphones
     text = re.sub(r"(?<=\w)-(?=\w)(?!grasp)", " ", text)
     match = pattern.search(text)
     found = names[match[1]] if match else None
@@ -238,6 +240,11 @@ def _mentions(text: str, part: str, category: str) -> bool:
 
 
 def _part(text: str) -> str | None:
-    """The noun of the part that the sentence names, where the object is not known."""
-    match = _OF_PART.search(text)
-    return next(word for word in match.groups() if word) if match else None
+    """The part that the sentence names, where the object is not known."""
+    if match := _PART.search(text):
+        return f"{match['side']} {match['noun']}" if match["side"] else match["noun"]
+    for match in _OF_PART.finditer(text):
+        noun = next(word for word in match.groups() if word)
+        if noun not in _NO_PART:
+            return noun
+    return None

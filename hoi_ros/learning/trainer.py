@@ -89,6 +89,14 @@ def train(task: Task, recipe: Recipe, folder: Path, seed: int, advance: Advance)
     return folder / WEIGHTS
 
 
+def start_from(network: Network, weights: Path) -> None:
+    """Give a network the weights of a file. Raises Refused(FILE) for those of another network."""
+    tensors, config = load(weights)
+    if config != json.loads(json.dumps(dict(network.config))):
+        raise Refused(Reason.FILE, f"{weights} is of {config}, what is trained is {dict(network.config)}")
+    network.load_state_dict(tensors)
+
+
 class _State:
     """Weights, their average, Adam's moments and the number of steps: all that a checkpoint keeps."""
 

@@ -49,7 +49,7 @@ def model() -> AffordanceGenerator:
 
 
 def batch(mug: Sample, count: int = 4) -> Batch:
-    return Draws([mug], 768, count)(np.random.default_rng(1))
+    return Draws([mug], 768, count, 1)(np.random.default_rng(1))
 
 
 def test_words_beyond_the_sentence_change_nothing(model: AffordanceGenerator, mug: Sample) -> None:
@@ -153,7 +153,7 @@ def test_it_learns_which_part_a_sentence_means(mug: Sample, tmp_path: Path) -> N
     """One mug, a small network, some seconds: handle and body are told apart by the words."""
     torch.manual_seed(0)
     network = AffordanceGenerator(384, 32, (64, 32, 16), 8)
-    task = Affordances(network, Draws([mug], 640, 8))
+    task = Affordances(network, Draws([mug], 640, 4, 2))
     weights = train(task, Recipe(250, rate=3e-3, smoothing=0.9), tmp_path, 0, lambda _done, _terms: None)
     trained = AffordanceGenerator.load(load(weights))
     rng = np.random.default_rng(5)

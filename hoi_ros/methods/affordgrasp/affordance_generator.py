@@ -40,7 +40,7 @@ class FusionBlock(nn.Module):
 
 
 class AffordanceGenerator(Network):
-    """Logits (B, N) that points (B, N, 3), scaled to the unit ball, belong to what sentences ask for."""
+    """Logits that points, scaled to the unit ball, belong to what sentences ask for."""
 
     def __init__(
         self, text_width: int = 384, width: int = 128, counts: Sequence[int] = (512, 128, 32), neighbours: int = 16
@@ -62,15 +62,20 @@ class AffordanceGenerator(Network):
         )
         self.kernel = nn.Sequential(nn.Linear(3 * width, width), nn.GELU(), nn.Linear(width, width + 1))
 
-    def forward(self, points: Tensor, normals: Tensor, scale: Tensor, text: Text) -> Tensor:
-        """Clouds farthest point first, their unit normals (B, N, 3) and radius (B,) in m; logits (B, N)."""
+    def forward(self, points: Tensor, normals: Tensor, scale: Tensor, text: Text, rows: Tensor | None = None) -> Tensor:
+        """Clouds (C, N, 3) farthest point first, their unit normals and radius (C,) in m; logits (B, N).
+
+        Of the B sentences each cloud gets equally many, its own one after another. ``rows`` (J,): points that are
+        answered about, (B, J); all by default.
+        """
         size = scale.log()[:, None, None].expand(-1, points.shape[1], 1)
         fine, *levels = self.encoder(points, torch.cat([points, normals, size], dim=-1))
         real = text.mask[..., None]
         sentence = self.sentence((text.tokens * real).sum(1) / real.sum(1))
         words = self.words(text.tokens) + sentence[:, None]
-        level = levels[-1]
-        finer = [*reversed(levels[:-1]), fine]
+        shown = fine if rows is None else fine.rows(rows)
+        each = len(text.mask) // len(points)
+        level, *finer = (one.repeat(each) for one in [*reversed(levels), shown])
         for fusion, spread, below in zip(self.fusions, self.spreads, finer, strict=True):
             words, features = fusion(words, text.mask, level.features)
             level = spread(Level(level.points, features), below)

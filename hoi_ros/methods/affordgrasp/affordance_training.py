@@ -28,16 +28,17 @@ from hoi_ros.scene.object_model import ObjectModel
 from hoi_ros.types import Array
 
 RECIPE = Recipe(steps=5000, rate=2e-3, every=200)
-BATCH = 16
+CLOUDS, REQUESTS = 12, 3  # of a batch, and of each cloud
 POINTS = 2048  # of a cloud
+JUDGED = 512  # of them that a step answers about
 FIRST = 512  # points farthest from each other: the finest level of the point encoder
 SURFACE = 8192  # points of each object to draw from
 SPREAD = 2048  # of them that are ordered
 VIEWS = 8  # of each object, from all around and above
 SENTENCES, SCORED_SENTENCES = 16, 2  # for each use
-CONTRADICTIONS = 3  # uses that the object does not have, of each sample
+CONTRADICTIONS = 4  # uses that the object does not have, of each sample
 UNUSED = CONTRADICTIONS + 2  # requests of a sample that the object does not afford
-EMPTY = 0.25  # share of sentences that ask for nothing the object affords
+EMPTY = 0.35  # share of sentences that ask for nothing the object affords
 PARTIAL = 0.5  # share of clouds seen from one side
 NOISE = 0.001  # m
 BENT = 0.1  # of the normals
@@ -124,15 +125,15 @@ def _eyes(points: Array, rng: np.random.Generator) -> Array:
 class Batch:
     """Clouds and what is asked of them."""
 
-    points: Tensor  # (B, N, 3) in the unit ball, farthest first
-    normals: Tensor  # (B, N, 3) unit
-    radius: Tensor  # (B,) m
-    text: Text
+    points: Tensor  # (C, N, 3) in the unit ball, farthest first
+    normals: Tensor  # (C, N, 3) unit
+    radius: Tensor  # (C,) m
+    text: Text  # (B, ...) those of a cloud one after another, as many of each
     mask: Tensor  # (B, N)
 
     @classmethod
     def of(cls, points: Array, normals: Array, texts: Sequence[Text], mask: Array) -> Batch:
-        """From points (B, N, 3), m, farthest first."""
+        """From points (C, N, 3), m, farthest first."""
         ball, radius = unit_ball(torch.from_numpy(points.astype(np.float32)))
         directions, wanted = (torch.from_numpy(values.astype(np.float32)) for values in (normals, mask))
         return cls(ball, directions, radius, pad(texts), wanted)
@@ -141,17 +142,17 @@ class Batch:
 class Draws:
     """Batches for training."""
 
-    def __init__(self, found: Sequence[Sample], count: int = POINTS, batch: int = BATCH) -> None:
-        self._samples, self._count, self._batch = found, count, batch
+    def __init__(
+        self, found: Sequence[Sample], points: int = POINTS, clouds: int = CLOUDS, requests: int = REQUESTS
+    ) -> None:
+        self._samples, self._points, self._clouds, self._requests = found, points, clouds, requests
 
     def __call__(self, rng: np.random.Generator) -> Batch:
-        """A batch of different objects, turned about the vertical and a little over, with a sensor's noise."""
+        """Clouds turned about the vertical and a little over, with a sensor's noise, each asked several things."""
         clouds, directions, masks, texts = [], [], [], []
-        for number in rng.integers(len(self._samples), size=self._batch):
+        for number in rng.integers(len(self._samples), size=self._clouds):
             sample = self._samples[number]
-            uses = len(sample.asked) - UNUSED
-            request = rng.integers(uses) if rng.random() > EMPTY else rng.integers(uses, len(sample.asked))
-            chosen = rows_of_cloud(sample, self._count, rng)
+            chosen = rows_of_cloud(sample, self._points, rng)
             turn, size = _turn(rng), rng.uniform(0.9, 1.1)
             cloud = size * sample.points[chosen] @ turn.T
             bent = sample.normals[chosen] @ turn.T + rng.normal(0.0, BENT, cloud.shape)
@@ -159,9 +160,17 @@ class Draws:
                 bent = -bent
             clouds.append(cloud + rng.normal(0.0, NOISE, cloud.shape))
             directions.append(bent / np.linalg.norm(bent, axis=1, keepdims=True))
-            masks.append(sample.masks[request, chosen])
-            texts.append(sample.texts[request][rng.integers(len(sample.texts[request]))])
+            for request in _requests(sample, self._requests, rng):
+                masks.append(sample.masks[request, chosen])
+                texts.append(sample.texts[request][rng.integers(len(sample.texts[request]))])
         return Batch.of(np.array(clouds), np.array(directions), texts, np.array(masks))
+
+
+def _requests(sample: Sample, count: int, rng: np.random.Generator) -> Array:
+    """Rows (count,) of requests, a share ``EMPTY`` of them for what the object does not afford."""
+    uses = len(sample.asked) - UNUSED
+    empty = rng.random(count) < EMPTY
+    return np.where(empty, rng.integers(uses, len(sample.asked), count), rng.integers(uses, size=count))
 
 
 def rows_of_cloud(sample: Sample, count: int, rng: np.random.Generator, partial: float = PARTIAL) -> NDArray[np.intp]:
@@ -206,8 +215,10 @@ class Affordances:
     def loss(self, model: nn.Module, rng: np.random.Generator, device: torch.device) -> dict[str, Tensor]:
         """Terms of the loss of one step."""
         batch = self.draws(rng)
-        logits = model(*(v.to(device) for v in (batch.points, batch.normals, batch.radius, batch.text)))
-        return affordance_loss(logits, batch.mask.to(device))
+        rows = torch.from_numpy(rng.permutation(batch.mask.shape[1])[:JUDGED])
+        shown = (batch.points, batch.normals, batch.radius, batch.text, rows)
+        logits = model(*(values.to(device) for values in shown))
+        return affordance_loss(logits.float(), batch.mask[:, rows].to(device))
 
 
 @torch.inference_mode()

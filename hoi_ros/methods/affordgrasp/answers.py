@@ -48,7 +48,7 @@ def networks(change: Callable[[Sampler], Sampler] = lambda sampler: sampler) -> 
     looking = AffordGrasp.shipped()
 
     def answer(question: Question, count: int, seed: int) -> tuple[HandBatch, Array]:
-        shown = looking.look(question.cloud, question.sentence)
+        shown = looking.look(question.cloud, question.sentence, None)
         text = encoder.encode([question.sentence])
         return sampler.hands(shown.points, shown.chance, text, count, seed), np.full(count, np.nan)
 

@@ -17,6 +17,14 @@ class Level:
     points: Tensor
     features: Tensor
 
+    def repeat(self, count: int) -> Level:
+        """Each cloud ``count`` times."""
+        return Level(*(values.repeat_interleave(count, 0) for values in (self.points, self.features)))
+
+    def rows(self, chosen: Tensor) -> Level:
+        """Points of every cloud by index (J,)."""
+        return Level(self.points[:, chosen], self.features[:, chosen])
+
 
 class Norm(nn.BatchNorm1d):
     """Batch normalisation of the last axis of (..., C), over everything else: it keeps what differs between points."""
@@ -93,8 +101,9 @@ class PointNet(nn.Module):
 
 def rows_of(values: Tensor, index: Tensor) -> Tensor:
     """Rows (B, M, K, C) of values (B, N, C) by index (B, M, K)."""
-    flat = index.flatten(1)[..., None].expand(-1, -1, values.shape[-1])
-    return values.gather(1, flat).view(*index.shape, values.shape[-1])
+    first = torch.arange(len(values), device=values.device)[:, None, None] * values.shape[1]
+    chosen = (index + first).flatten()  # with its gradient twice as fast as `gather`, and far faster than brackets
+    return values.flatten(0, 1).index_select(0, chosen).view(*index.shape, values.shape[-1])
 
 
 def unit_ball(points: Tensor) -> tuple[Tensor, Tensor]:

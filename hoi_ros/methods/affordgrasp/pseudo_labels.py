@@ -132,10 +132,8 @@ class Annotator:
         order = np.concatenate([first, np.setdiff1d(np.arange(len(cloud.points)), first)])
         points = turn.apply(cloud.points[order]) + rng.normal(0.0, NOISE, cloud.points.shape)
         ball, radius = unit_ball(_floats(points)[None])
-        directions = _floats(turn.apply(cloud.normals[order]))
-        count = len(texts.mask)
-        logits = self.model(ball.expand(count, -1, -1), directions.expand(count, -1, -1), radius.expand(count), texts)
-        probabilities = np.empty((count, len(order)))
+        logits = self.model(ball, _floats(turn.apply(cloud.normals[order]))[None], radius, texts)
+        probabilities = np.empty((len(texts.mask), len(order)))
         probabilities[:, order] = logits.sigmoid().numpy()
         return probabilities
 

@@ -47,7 +47,8 @@ class Ranked:
         for number, question in enumerate(asked):
             advance()
             try:
-                request, shown = understood(question.sentence), stage.look(question.cloud, question.sentence)
+                request = understood(question.sentence)
+                shown = stage.look(question.cloud, question.sentence, request)
             except Refused:
                 continue
             hands, felt, _ = stage.candidates(shown, question.sentence, request, EACH, seed + number)

@@ -49,14 +49,12 @@ class Sampler:
         )
 
     @torch.inference_mode()
-    def affordance(self, cloud: ObjectCloud, texts: Text) -> Array:
-        """Probabilities (T, N) that the points of a cloud, farthest first, are what each of T sentences speaks of."""
+    def heard(self, cloud: ObjectCloud, texts: Text, count: int) -> Array:
+        """Logits (T, count) that the first points of a cloud, farthest first, are what T sentences speak of."""
         assert cloud.normals is not None
         ball, radius = unit_ball(_single(cloud.points)[None])
-        count = len(texts.mask)
-        directions = _single(cloud.normals).expand(count, -1, -1)
-        logits = self.generator(ball.expand(count, -1, -1), directions, radius.expand(count), texts)
-        found: Array = logits.sigmoid().numpy().astype(np.float64)
+        logits = self.generator(ball, _single(cloud.normals)[None], radius, texts, torch.arange(count))
+        found: Array = logits.numpy().astype(np.float64)
         return found
 
     @torch.inference_mode()

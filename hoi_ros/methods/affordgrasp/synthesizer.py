@@ -10,10 +10,12 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 from scipy.spatial.transform import Rotation
+from scipy.special import expit
 
 from hoi_ros.hand import HandModel, load_hand_model
 from hoi_ros.language.encoder import TextEncoder
 from hoi_ros.language.request import Request, negates, parse
+from hoi_ros.language.rewording import reworded
 from hoi_ros.learning.weights import load_shipped
 from hoi_ros.methods.affordgrasp.ranking import Ranking
 from hoi_ros.methods.affordgrasp.sampler import Sampler
@@ -30,6 +32,7 @@ DRAWN, FOLLOWED = 32, 8  # hands that are drawn, and the likeliest of them that 
 WIDEST = 0.14  # m across the thinnest way of a part: no hand spans more
 APART = 0.025  # m between points of different places
 DEEPEST = 4.0  # mm: grasps that are deeper in the cloud come after all others
+REWORDED = 3  # sentences beside the one that is asked, in words that the networks learnt
 LEAST = 8  # points that must be afforded
 SURE = 0.7  # probability that they must have: on val no more of what is afforded is refused than at 0.5
 _KINDS = {
@@ -82,7 +85,7 @@ class AffordGrasp:
         what is larger than a hand can hold; CLOUD for a cloud without an object.
         """
         request = understood(instruction)
-        shown = self.look(cloud, instruction)
+        shown = self.look(cloud, instruction, request)
         holds = request is None or request.affordance in HOLDING
         if holds and _thickness(shown.points[shown.wanted]) > WIDEST:
             size = _thickness(shown.points[shown.wanted])
@@ -107,14 +110,16 @@ class AffordGrasp:
             for hand, row in zip(poses, best, strict=True)
         ]
 
-    def look(self, cloud: ObjectCloud, instruction: str) -> Shown:
+    def look(self, cloud: ObjectCloud, instruction: str, request: Request | None) -> Shown:
         """The cloud thinned, with the side that one view hides, and what of it a sentence asks for.
 
-        Raises Refused(CLOUD, INSTRUCTION).
+        What is asked for is heard in the sentence itself and, where keywords understood it, in other words for the
+        same. Raises Refused(CLOUD, INSTRUCTION).
         """
         thinned = prepare(Cloud(cloud.points, cloud.normals), LOOKED, viewpoint=cloud.viewpoint)
         assert thinned.normals is not None
-        chance = self._sampler.affordance(thinned, self._encoder.encode([instruction]))[0, :POINTS]
+        sentences = [instruction, *(reworded(request, REWORDED) if request else ())]
+        chance: Array = expit(self._sampler.heard(thinned, self._encoder.encode(sentences), POINTS).mean(axis=0))
         if (chance >= SURE).sum() < LEAST:
             raise Refused(
                 Reason.INSTRUCTION,
@@ -136,7 +141,7 @@ class AffordGrasp:
         return settled.hands, settled.felt, self.ranking.probability(settled.felt, holds)
 
     def _offer(self, cloud: ObjectCloud) -> str:
-        chances = self._sampler.affordance(cloud, self._encoder.encode(list(_KINDS.values())))
+        chances = expit(self._sampler.heard(cloud, self._encoder.encode(list(_KINDS.values())), POINTS))
         found = [str(kind) for kind, chance in zip(_KINDS, chances, strict=True) if (chance >= SURE).sum() >= LEAST]
         return ", ".join(found) or "nothing known"
 

@@ -1,0 +1,32 @@
+"""A request in other words: those in which the networks learnt to hear it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from hoi_ros.language import lexicon
+from hoi_ros.language.phrasings import PHRASINGS, Template
+from hoi_ros.language.request import Request
+
+
+def reworded(request: Request, count: int) -> list[str]:
+    """At most ``count`` sentences that ask for the same affordance of the same part and category, always the same."""
+    values = _slots(request)
+    known = (template for template in PHRASINGS[request.affordance].seen if _sayable(template, values))
+    return [template.plain(values) for template, _ in zip(known, range(count), strict=False)]
+
+
+def _sayable(template: Template, values: Mapping[str, str]) -> bool:
+    return bool(template.needed) and template.needed <= values.keys()
+
+
+def _slots(request: Request) -> dict[str, str]:
+    """Of the slots of ``instructions.slots`` those that a request can fill."""
+    noun = lexicon.nouns(request.category or "object")[0]
+    thing, it = f"the {noun.word}", "them" if noun.plural else "it"
+    words = {"object": thing, "noun": noun.word, "it": it, "is": "are" if noun.plural else "is", "owner": thing}
+    if request.part is None:
+        return words | {"part": thing, "part_it": it, "held": thing, "held_it": it}
+    part = f"the {request.part} of {thing}"
+    its = "them" if request.part.endswith("s") else "it"
+    return words | {"part": part, "part_it": its, "held": f"{thing} by the {request.part}", "held_it": it}
