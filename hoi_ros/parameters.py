@@ -6,7 +6,9 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field, fields
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields, replace
+from difflib import get_close_matches
 from typing import Any
 
 from hoi_ros.refusals import Reason, Refused
@@ -67,6 +69,24 @@ class Parameters:
                 raise Refused(Reason.PARAMETER, f"{f.name} is {value}; it must be between {low} and {high}")
         if self.up:
             direction(self.up)
+
+    def with_values(self, values: Mapping[str, Any]) -> Parameters:
+        """The same with some values changed. Raises Refused(PARAMETER), for a name that is not known with the nearest."""
+        kinds = {f.name: type(f.default) for f in fields(self)}
+        for name, value in values.items():
+            if name not in kinds:
+                raise Refused(Reason.PARAMETER, f"parameter '{name}' is not known{nearest(name, kinds)}")
+            fits = isinstance(value, kinds[name]) or (kinds[name] is float and type(value) is int)
+            if not fits or (isinstance(value, bool) and kinds[name] is not bool):
+                raise Refused(Reason.PARAMETER, f"{name} is {value!r}; it must be a {kinds[name].__name__}")
+        return replace(self, **{name: kinds[name](value) for name, value in values.items()})
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """A hint for a name that is not known: the nearest known one, else all of them."""
+    names = list(known)
+    close = get_close_matches(name, names, 1)
+    return f"; did you mean '{close[0]}'?" if close else f"; known: {', '.join(names)}"
 
 
 def direction(text: str) -> tuple[float, float, float]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from hoi_ros.cli import benchmark, data, demo, estimate, grasp, play, retarget, simulate, train, view
+from hoi_ros.cli import benchmark, data, demo, estimate, evaluate, grasp, play, retarget, simulate, train, view
 
 app = typer.Typer(
     name="hoi",
@@ -13,7 +13,15 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (demo.demo, play.play, estimate.estimate, retarget.retarget, view.view, benchmark.benchmark):
+for command in (
+    demo.demo,
+    play.play,
+    evaluate.evaluate,
+    estimate.estimate,
+    retarget.retarget,
+    view.view,
+    benchmark.benchmark,
+):
     app.command()(command)
 app.command()(grasp.grasp)
 app.command()(simulate.simulate)

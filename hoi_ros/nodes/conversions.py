@@ -155,6 +155,20 @@ def hand_pose(message: hoi.HandPose) -> HandPose:
     )
 
 
+def joint_goal(trajectory: JointTrajectory, wrist: PoseStamped) -> JointGoal:
+    """The goal of a trajectory's last point and the wrist beside it, whose header tells the picture."""
+    p, q = wrist.pose.position, wrist.pose.orientation
+    return JointGoal(
+        names=tuple(trajectory.joint_names),
+        positions=np.array(trajectory.points[-1].positions, dtype=np.float64),
+        actuator_names=(),
+        actuator_positions=np.zeros(0),
+        wrist_pose=np.array([p.x, p.y, p.z, q.x, q.y, q.z, q.w]),
+        stamp_ns=stamp_ns(wrist.header),
+        frame_id=wrist.header.frame_id,
+    )
+
+
 def object_cloud(message: PointCloud2) -> ObjectCloud:
     """The finite points of a cloud, m. Raises Refused(FRAME) without a frame_id, Refused(CLOUD) without such points."""
     from hoi_ros.scene.clouds import from_pointcloud2  # open3d, which pictures do without

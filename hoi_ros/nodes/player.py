@@ -12,7 +12,6 @@ from collections.abc import Callable
 from itertools import count
 from typing import Any
 
-import numpy as np
 import rclpy
 from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
@@ -32,7 +31,6 @@ from hoi_ros.refusals import Reason, Refused
 from hoi_ros.replay.bag import Bag, Frame
 from hoi_ros.replay.graph import NAMESPACE, Nodes
 from hoi_ros.replay.results import Answer, MessageWriter, Results
-from hoi_ros.types import JointGoal
 
 PUBLISHED = {
     "hands": HandPoseArray,
@@ -52,8 +50,10 @@ WITHOUT_GOAL = (Reason.NO_HAND, Reason.HAND_LEFT_PICTURE)  # refusals on which t
 class Player:
     """Plays a bag to `Nodes`. Use as a context manager."""
 
-    def __init__(self, bag: Bag, nodes: Nodes, domain: int, writer: MessageWriter, wants_depth: bool) -> None:
-        self.results = Results()
+    def __init__(
+        self, bag: Bag, nodes: Nodes, domain: int, writer: MessageWriter, wants_depth: bool, results: Results
+    ) -> None:
+        self.results = results
         self._bag, self._nodes, self._domain, self._writer = bag, nodes, domain, writer
         self._wants_depth = wants_depth and bool(bag.topics.depth)
         self._sent_at: dict[int, float] = {}  # stamp -> steady time
@@ -144,6 +144,8 @@ class Player:
     def _send(self, frame: Frame) -> None:
         self._nodes.ensure_alive()
         self.results.add_picture(frame)
+        self._answers.clear()
+        self._hands.clear()
         self._tell_time(max(self._now, frame.image.stamp_ns))
         if frame.camera_info is not None:
             self._camera_info.publish(frame.camera_info.cdr)
@@ -193,9 +195,9 @@ class Player:
         while self._trajectories and self._wrists:
             (trajectory, received), wrist = self._trajectories.popleft(), self._wrists.popleft()
             stamp = conversions.stamp_ns(wrist.header)
-            self.results.goals.append(_joint_goal(trajectory, wrist))
+            self.results.goals.append(conversions.joint_goal(trajectory, wrist))
             if stamp in self._sent_at:
-                self.results.delays.append(received - self._sent_at[stamp])
+                self.results.delays[stamp] = received - self._sent_at.pop(stamp)
 
     def _on_status(self, message: Status) -> None:
         reason = Reason(message.reason)
@@ -256,16 +258,3 @@ class Player:
         """First stamp, and the time after which the recording can start anew, ns."""
         stamps = [frame.image.stamp_ns for frame in self._bag.frames()]
         return stamps[0], stamps[-1] - stamps[0] + (stamps[-1] - stamps[0]) // max(len(stamps) - 1, 1)
-
-
-def _joint_goal(trajectory: JointTrajectory, wrist: PoseStamped) -> JointGoal:
-    p, q = wrist.pose.position, wrist.pose.orientation
-    return JointGoal(
-        names=tuple(trajectory.joint_names),
-        positions=np.array(trajectory.points[-1].positions),
-        actuator_names=(),
-        actuator_positions=np.zeros(0),
-        wrist_pose=np.array([p.x, p.y, p.z, q.x, q.y, q.z, q.w]),
-        stamp_ns=conversions.stamp_ns(wrist.header),
-        frame_id=wrist.header.frame_id,
-    )

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 import struct
 from collections import deque
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -16,8 +16,9 @@ from rosbags.highlevel import AnyReader
 from rosbags.interfaces import Connection
 from rosbags.typesys import Stores, get_typestore
 
+from hoi_ros.nodes import conversions
 from hoi_ros.refusals import Reason, Refused
-from hoi_ros.types import Array
+from hoi_ros.types import Array, JointGoal
 
 IMAGE = "sensor_msgs/msg/Image"
 COMPRESSED = "sensor_msgs/msg/CompressedImage"
@@ -36,6 +37,8 @@ class Topics:
     depth: str = ""
     camera_info: str = ""
     truth: str = ""
+    true_goal: str = ""
+    true_wrist: str = ""
 
 
 @dataclass(frozen=True)
@@ -62,12 +65,13 @@ class Frame:
     depth: Recorded | None
     camera_info: Recorded | None  # the one of the nearest stamp, however old
     truth: Array | None  # (21, 3) m, camera frame
+    true_goal: JointGoal | None = None
 
     def shifted(self, by_ns: int) -> Frame:
         """The same picture at a later time."""
         depth = self.depth.shifted(by_ns) if self.depth else None
         camera_info = self.camera_info.shifted(by_ns) if self.camera_info else None
-        return Frame(self.image.shifted(by_ns), depth, camera_info, self.truth)
+        return replace(self, image=self.image.shifted(by_ns), depth=depth, camera_info=camera_info)
 
 
 class Bag:
@@ -122,32 +126,34 @@ class Bag:
     def frames(self, slop_ns: int = 10_000_000) -> Iterator[Frame]:
         """Pictures in the order recorded, with the depth and truth of the nearest stamp, at most ``slop_ns`` off."""
         waiting: deque[tuple[int, Recorded]] = deque()
-        depths: deque[Recorded] = deque(maxlen=64)
-        truths: deque[Recorded] = deque(maxlen=64)
-        camera_infos: deque[Recorded] = deque(maxlen=64)
+        topics = {name: field for field, name in asdict(self.topics).items() if name}
+        beside: dict[str, deque[Recorded]] = {field: deque(maxlen=64) for field in topics.values()}
 
         def complete(image: Recorded) -> Frame:
-            truth = _nearest(truths, image.stamp_ns, slop_ns)
-            keypoints = _keypoints(truth.message) if truth else None
-            camera_info = _nearest(camera_infos, image.stamp_ns)
-            return Frame(image, _nearest(depths, image.stamp_ns, slop_ns), camera_info, keypoints)
+            def near(field: str, slop: float = slop_ns) -> Recorded | None:
+                return _nearest(beside.get(field, ()), image.stamp_ns, slop)
+
+            truth, goal, wrist = near("truth"), near("true_goal"), near("true_wrist")
+            return Frame(
+                image,
+                near("depth"),
+                near("camera_info", math.inf),
+                _keypoints(truth.message) if truth else None,
+                conversions.joint_goal(goal.message, wrist.message) if goal and wrist else None,
+            )
 
         for topic, time_ns, recorded in self._messages():
             while waiting and time_ns > waiting[0][0] + LOOK_AHEAD:
                 yield complete(waiting.popleft()[1])
             if topic == self.topics.image:
                 waiting.append((time_ns, recorded))
-            elif topic == self.topics.depth:
-                depths.append(recorded)
-            elif topic == self.topics.truth:
-                truths.append(recorded)
             else:
-                camera_infos.append(recorded)
+                beside[topics[topic]].append(recorded)
         for _, image in waiting:
             yield complete(image)
 
     def _messages(self) -> Iterator[tuple[str, int, Recorded]]:
-        names = {self.topics.image, self.topics.depth, self.topics.camera_info, self.topics.truth}
+        names = set(asdict(self.topics).values())
         connections = [c for c in self._reader.connections if c.topic in names]
         source = self._reader.messages(connections)
         while True:
@@ -159,7 +165,8 @@ class Bag:
             except Exception as error:
                 raise self._unreadable(error) from None
             stamp = message.header.stamp  # type: ignore[attr-defined]
-            yield connection.topic, time_ns, Recorded(message, bytes(raw), stamp.sec * NS + stamp.nanosec)
+            stamp_ns = stamp.sec * NS + stamp.nanosec
+            yield connection.topic, time_ns, Recorded(message, bytes(raw), stamp_ns or time_ns)
 
     def _connections(self, topic: str) -> list[Connection]:
         return [c for c in self._reader.connections if c.topic == topic]
@@ -167,27 +174,25 @@ class Bag:
     def _find(self, wanted: Topics) -> Topics:
         """Topics by name where wanted, else by type; colour and depth are told apart by their encoding."""
         kinds = {c.topic: c.msgtype for c in self._reader.connections if c.msgcount}
-        for field in ("image", "depth", "camera_info", "truth"):
-            name = getattr(wanted, field)
+        for name in asdict(wanted).values():
             if name and name not in kinds:
                 raise Refused(Reason.FILE, f"{self.path} has no topic '{name}'; it has: {', '.join(sorted(kinds))}")
         colour: list[str] = []
-        depth: list[str] = []
+        depths: list[str] = []
         for topic in (t for t, kind in kinds.items() if kind in (IMAGE, COMPRESSED)):
             first = self._first(topic)
             encoding = first.encoding if hasattr(first, "encoding") else first.format
             is_depth = encoding in DEPTH_ENCODINGS or "compressedDepth" in encoding
-            (depth if is_depth else colour).append(topic)
+            (depths if is_depth else colour).append(topic)
         image = wanted.image or _pick(colour, "color", "rgb", "colour")
         if not image:
             raise Refused(Reason.FILE, f"{self.path} has no colour pictures; its topics: {', '.join(sorted(kinds))}")
-        raw_depth = [t for t in depth if kinds[t] == IMAGE]
+        raw_depth = [t for t in depths if kinds[t] == IMAGE]
         infos = sorted(t for t, kind in kinds.items() if kind == CAMERA_INFO)
         near = max(infos, key=lambda t: _shared(t, image), default="")
         truth = wanted.truth or _pick([t for t, kind in kinds.items() if kind == POSES], "hand", "truth")
-        return Topics(
-            image, wanted.depth or _pick(raw_depth, "aligned", "registered"), wanted.camera_info or near, truth
-        )
+        depth = wanted.depth or _pick(raw_depth, "aligned", "registered")
+        return replace(wanted, image=image, depth=depth, camera_info=wanted.camera_info or near, truth=truth)
 
     def _first(self, topic: str) -> Any:
         try:
@@ -201,7 +206,7 @@ class Bag:
         return Refused(Reason.FILE, f"{self.path} cannot be read as a bag: {why}")
 
 
-def _nearest(candidates: deque[Recorded], stamp_ns: int, slop_ns: float = math.inf) -> Recorded | None:
+def _nearest(candidates: Iterable[Recorded], stamp_ns: int, slop_ns: float) -> Recorded | None:
     best = min(candidates, key=lambda r: abs(r.stamp_ns - stamp_ns), default=None)
     return best if best is not None and abs(best.stamp_ns - stamp_ns) <= slop_ns else None
 

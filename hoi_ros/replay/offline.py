@@ -18,7 +18,9 @@ from hoi_ros.types import CameraFrame
 NODES = {"estimator": "pose_estimation", "retargeter": "retargeting"}  # stage -> node that runs it
 
 
-def play_offline(bag: Bag, parameters: Parameters, writer: MessageWriter, on_frame: Callable[[], None]) -> Results:
+def play_offline(
+    bag: Bag, parameters: Parameters, writer: MessageWriter, results: Results, on_frame: Callable[[], None]
+) -> None:
     """Every picture of ``bag`` through the pipeline; refusals are collected as those of the nodes are.
 
     Raises Refused(FILE) for a bag that cannot be read to its end, and as `Pipeline.build` does.
@@ -26,7 +28,7 @@ def play_offline(bag: Bag, parameters: Parameters, writer: MessageWriter, on_fra
     model = load_hand_model(parameters.hand_model_path)
     pipeline = Pipeline.build(parameters)
     pipeline.warm_up()
-    results = Results(hand_model=f"{model.name} {model.digest[:12]}")
+    results.hand_model = f"{model.name} {model.digest[:12]}"
     wants_depth = parameters.use_depth == "always" or (parameters.use_depth == "auto" and bool(bag.topics.depth))
     for frame in bag.frames(round(parameters.depth_slop * 1e9)):
         stamp = frame.image.stamp_ns
@@ -36,7 +38,7 @@ def play_offline(bag: Bag, parameters: Parameters, writer: MessageWriter, on_fra
         results.hands += result.hands
         if result.goal is not None:
             results.goals.append(result.goal)
-            results.delays.append(time.perf_counter() - started)
+            results.delays[stamp] = time.perf_counter() - started
         for stage, latency in result.timings.items():
             refused = result.refusals.get(stage)
             reason, message = (refused.reason, refused.message) if refused else (Reason.NONE, "")
@@ -47,7 +49,6 @@ def play_offline(bag: Bag, parameters: Parameters, writer: MessageWriter, on_fra
             writer.write(topic, kind, stamp, cdr)
         on_frame()
     pipeline.close()
-    return results
 
 
 def camera_frame(frame: Frame, wants_depth: bool) -> CameraFrame:

@@ -8,7 +8,9 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
+import numpy as np
 from rosbags.interfaces import Connection
 from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
@@ -19,6 +21,8 @@ from hoi_ros.refusals import Reason, Refused
 from hoi_ros.replay.bag import Frame
 from hoi_ros.replay.files import save_goals, save_hands
 from hoi_ros.types import Array, HandPose, Intrinsics, JointGoal
+
+BEFORE = 0.03  # m: a finger's or a palm's thickness
 
 
 @dataclass(frozen=True)
@@ -41,8 +45,10 @@ class Results:
     goals: list[JointGoal] = field(default_factory=list)
     answers: list[Answer] = field(default_factory=list)
     truth: dict[int, Array] = field(default_factory=dict)  # stamp -> (21, 3) m
-    delays: list[float] = field(default_factory=list)  # s from sending a picture to its joint goal
-    sent: int = 0
+    true_goals: dict[int, JointGoal] = field(default_factory=dict)  # stamp -> of the picture
+    hidden: dict[int, float] = field(default_factory=dict)  # stamp -> share of the true keypoints behind something
+    delays: dict[int, float] = field(default_factory=dict)  # stamp -> s from sending the picture to its joint goal
+    stamps: list[int] = field(default_factory=list)  # of the pictures that were sent, in their order
     dropped: dict[str, int] = field(default_factory=dict)  # node -> inputs replaced by newer ones while they waited
     memory: list[float] = field(default_factory=list)  # MB, resident, of the nodes' process, about once a second
     hand_model: str = ""
@@ -51,17 +57,42 @@ class Results:
 
     def add_picture(self, frame: Frame) -> None:
         """Count a picture that is about to be answered, and keep what it is to be compared with."""
-        self.sent += 1
-        if frame.truth is not None:
-            self.truth[frame.image.stamp_ns] = frame.truth
+        stamp = frame.image.stamp_ns
+        self.stamps.append(stamp)
         if self.intrinsics is None and frame.camera_info is not None:
             with suppress(Refused):  # the nodes say so for each picture
                 self.intrinsics = conversions.intrinsics(frame.camera_info.message)
+        if frame.truth is not None:
+            self.truth[stamp] = frame.truth
+            if frame.depth is not None and self.intrinsics is not None:
+                with suppress(Refused):
+                    self.hidden[stamp] = hidden_share(frame.depth.message, frame.truth, self.intrinsics)
+        if frame.true_goal is not None:
+            self.true_goals[stamp] = frame.true_goal
+
+    @property
+    def sent(self) -> int:
+        """Number of pictures."""
+        return len(self.stamps)
 
     def save(self, folder: Path) -> None:
         """Write ``hands.npz`` and ``goals.npz``."""
         save_hands(folder / "hands.npz", self.hands)
         save_goals(folder / "goals.npz", self.goals)
+
+
+def hidden_share(depth: Any, keypoints: Array, intrinsics: Intrinsics) -> float:
+    """Share of keypoints (21, 3), m, that something in a depth picture stands before; NaN where none is in sight.
+
+    Keypoints lie inside the hand: only what is ``BEFORE`` nearer hides one.
+    """
+    metres = conversions.depth(depth, (depth.height, depth.width))
+    column, row = np.round(intrinsics.project(keypoints)).astype(int).T
+    height, width = metres.shape
+    inside = (column >= 0) & (column < width) & (row >= 0) & (row < height)
+    seen = metres[row[inside], column[inside]]
+    known = np.isfinite(seen) & (seen > 0.0)
+    return float((seen[known] < keypoints[inside, 2][known] - BEFORE).mean()) if known.any() else float("nan")
 
 
 class MessageWriter:

@@ -43,39 +43,64 @@ class Schedule:
         return None if self.duration else recorded * self.loops
 
 
+def play(
+    bag: Bag,
+    parameters: Parameters,
+    out: Path,
+    schedule: Schedule | None,
+    on_frame: Callable[[], None],
+    results: Results,
+) -> None:
+    """Play ``bag`` through the nodes, in a process of their own; without a schedule through the pipeline alone.
+
+    What comes is added to ``results`` and written to ``results.mcap``; ``on_frame`` is called after each picture.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    if schedule is None:
+        from hoi_ros.replay.offline import play_offline
+
+        with MessageWriter(out / "results.mcap") as writer:
+            play_offline(bag, parameters, writer, results, on_frame)
+    else:
+        _play_to_nodes(bag, parameters, out, schedule, on_frame, results)
+
+
 def run_offline(
     bag: Bag, parameters: Parameters, out: Path, on_frame: Callable[[], None]
 ) -> tuple[Results, dict[str, Any]]:
     """Play ``bag`` through the pipeline alone and write its files."""
-    from hoi_ros.replay.offline import play_offline
-
-    out.mkdir(parents=True, exist_ok=True)
-    with MessageWriter(out / "results.mcap") as writer:
-        results = play_offline(bag, parameters, writer, on_frame)
+    results = Results()
+    play(bag, parameters, out, None, on_frame, results)
     return results, _finish(bag, parameters, "offline", results, out)
 
 
 def run_nodes(
     bag: Bag, parameters: Parameters, out: Path, schedule: Schedule, on_frame: Callable[[], None]
 ) -> tuple[Results, dict[str, Any]]:
-    """Play ``bag`` through the nodes, in a process of their own, and write its files."""
+    """Play ``bag`` through the nodes and write its files."""
+    results = Results()
+    play(bag, parameters, out, schedule, on_frame, results)
+    return results, _finish(bag, parameters, schedule.mode, results, out)
+
+
+def _play_to_nodes(
+    bag: Bag, parameters: Parameters, out: Path, schedule: Schedule, on_frame: Callable[[], None], results: Results
+) -> None:
     from hoi_ros.nodes.player import Player
 
-    out.mkdir(parents=True, exist_ok=True)
     domain = free_domain() if schedule.domain is None else schedule.domain
     overrides = {"use_sim_time": True, "image_transport": "compressed" if bag.compressed else "raw"}
     nodes = Nodes(parameters, domain, out, overrides)
     with (
         nodes,
         MessageWriter(out / "results.mcap") as writer,
-        Player(bag, nodes, domain, writer, parameters.use_depth != "never") as player,
+        Player(bag, nodes, domain, writer, parameters.use_depth != "never", results) as player,
     ):
         player.await_nodes()
         if schedule.mode == "lockstep":
             player.play_lockstep(schedule.timeout, on_frame)
         else:
             player.play_realtime(schedule.loops, schedule.duration, schedule.rate, on_frame)
-    return player.results, _finish(bag, parameters, schedule.mode, player.results, out)
 
 
 def _finish(bag: Bag, parameters: Parameters, mode: str, results: Results, out: Path) -> dict[str, Any]:

@@ -37,7 +37,7 @@ def summarize(bag: Bag, parameters: Parameters, mode: str, results: Results) -> 
         "dropped": results.dropped,
         "unheard": _unheard(results),
         "hands": dict(sorted(Counter(hand.side for hand in results.hands).items())),
-        "picture_to_goal_ms": spread(results.delays, 1e3),
+        "picture_to_goal_ms": spread([*results.delays.values()], 1e3),
         "node_latency_ms": {node: spread(values, 1e3) for node, values in sorted(by_node.items())},
         "age_ms": spread([a.age for a in results.answers], 1e3),
     }

@@ -159,7 +159,7 @@ def _text(path: Path) -> str:
 
 def test_a_hand_that_never_became_a_goal_is_unheard(short_bag: Path):
     """Of four pictures one is lost, one is dropped, and of the two hands found one finds no answer."""
-    results = Results(sent=4, dropped={"pose_estimation": 1})
+    results = Results(stamps=[1, 2, 3, 4], dropped={"pose_estimation": 1})
     for node, stamp in (("pose_estimation", 1), ("retargeting", 1), ("pose_estimation", 2)):
         results.answers.append(Answer(node, stamp, Reason.NONE, "", 0.01, 0.01))
     with Bag(short_bag) as bag:

@@ -1,0 +1,1 @@
+"""Recordings played, scored against ground truth and judged by a scenario's thresholds."""

@@ -1,0 +1,152 @@
+"""One scenario: its recording is played, scored, judged, and written to files."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from hoi_ros.evaluation import faults
+from hoi_ros.evaluation.environment import environment
+from hoi_ros.evaluation.figures import FRAME_FIGURES
+from hoi_ros.evaluation.scenario import Scenario, Threshold
+from hoi_ros.evaluation.scoring import Line, Pair, Scorer
+from hoi_ros.evaluation.whole import whole
+from hoi_ros.replay.bag import Bag, Topics
+from hoi_ros.replay.results import Results
+from hoi_ros.replay.run import Schedule, play
+
+RESULT, SUMMARY, TABLE = "result.jsonl", "summary.json", "frames.csv"
+
+
+@dataclass(frozen=True)
+class Check:
+    """A threshold of the scenario and what came out."""
+
+    figure: str
+    asked: str
+    value: float | None  # None: no data, which fails
+    passed: bool
+
+    @property
+    def sentence(self) -> str:
+        """What came out against what is asked."""
+        value = "has no data" if self.value is None else f"is {self.value:.4g}"
+        return f"{self.figure} {value}, {self.asked} is asked"
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What became of one scenario."""
+
+    name: str
+    passed: bool
+    faults: tuple[str, ...]  # too little data, and what explains the errors
+    figures: Mapping[str, float]
+    checks: tuple[Check, ...]
+    verdicts: Mapping[str, int]  # pictures that passed, failed, were refused, were not answered
+    refusals: Mapping[str, int]  # by reason
+    conditions: Mapping[str, Any]  # scenario, recording, machine, versions
+
+    @property
+    def reasons(self) -> list[str]:
+        """Why it did not pass: the thresholds that were broken, then the faults."""
+        return [*(check.sentence for check in self.checks if not check.passed), *self.faults]
+
+
+def evaluate(scenario: Scenario, folder: Path, out: Path, on_frame: Callable[[], None]) -> Evaluation:
+    """Play, score and judge; write ``result.jsonl``, ``frames.csv``, ``summary.json`` and ``results.mcap`` to ``out``.
+
+    ``folder`` is where the scenario's paths begin. Raises Refused as `Bag` and the stages do.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    named, truth = scenario.topics, scenario.truth
+    topics = Topics(named.image, named.depth, named.camera_info, truth.hands, truth.joint_goal, truth.wrist_goal)
+    results = Results()
+    scorer = Scorer(results, scenario.frame_thresholds, scenario.mode == "realtime")
+    with Bag(folder / scenario.bag, topics) as bag, _Lines(out) as lines:
+        conditions = _conditions(scenario, bag)
+        lines.begin(conditions)
+
+        def after_picture() -> None:
+            lines.write(scorer.take())
+            on_frame()
+
+        play(bag, scenario.node_parameters(), out, _schedule(scenario), after_picture, results)
+        lines.write(scorer.take(ended=True))
+    kept = scorer.kept
+    conditions |= {"hand_model": results.hand_model}
+    evaluation = judge(scenario, whole(kept, results.memory), kept.pairs, kept.verdicts, kept.reasons, conditions)
+    (out / SUMMARY).write_text(json.dumps(asdict(evaluation), indent=2, allow_nan=False) + "\n")
+    return evaluation
+
+
+def judge(
+    scenario: Scenario,
+    figures: Mapping[str, float],
+    pairs: list[Pair],
+    verdicts: Mapping[str, int],
+    refusals: Mapping[str, int],
+    conditions: Mapping[str, Any],
+) -> Evaluation:
+    """The verdict on what came out: every threshold held, enough data, and no fault that explains the errors."""
+    checks = tuple(_check(name, threshold, figures) for name, threshold in scenario.thresholds.items())
+    few = figures["frames"] < scenario.least_frames
+    wrong = [f"no data: {figures['frames']:.0f} pictures, at least {scenario.least_frames} are asked"] if few else []
+    wrong += faults.found(pairs)
+    counts = {name: int(verdicts.get(name, 0)) for name in ("pass", "fail", "refused", "unanswered")}
+    passed = not wrong and all(check.passed for check in checks)
+    return Evaluation(scenario.name, passed, tuple(wrong), dict(figures), checks, counts, dict(refusals), conditions)
+
+
+def _check(name: str, threshold: Threshold, figures: Mapping[str, float]) -> Check:
+    value = figures.get(name)
+    return Check(name, str(threshold), value, value is not None and threshold.holds(value))
+
+
+def _schedule(scenario: Scenario) -> Schedule | None:
+    if scenario.mode == "offline":
+        return None
+    return Schedule(scenario.mode, rate=scenario.rate or 0.0)
+
+
+def _conditions(scenario: Scenario, bag: Bag) -> dict[str, Any]:
+    return {
+        "scenario": scenario.model_dump(mode="json"),
+        "bag": {"path": scenario.bag, "sha256": bag.digest, "pictures": len(bag), "topics": asdict(bag.topics)},
+        "started": datetime.now(UTC).isoformat(timespec="seconds"),
+        "environment": environment(),
+    }
+
+
+class _Lines:
+    """``result.jsonl``, conditions first, and ``frames.csv``, written as the pictures come. A context manager."""
+
+    def __init__(self, out: Path) -> None:
+        self._out = out
+
+    def __enter__(self) -> _Lines:
+        self._json = (self._out / RESULT).open("w")
+        self._csv = (self._out / TABLE).open("w", newline="")
+        self._table = csv.writer(self._csv)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._json.close()
+        self._csv.close()
+
+    def begin(self, conditions: Mapping[str, Any]) -> None:
+        """The first line, and the table's head."""
+        self._json.write(json.dumps({"conditions": conditions}, allow_nan=False) + "\n")
+        self._table.writerow(["index", "stamp_ns", "verdict", *FRAME_FIGURES, "reasons"])
+
+    def write(self, lines: list[Line]) -> None:
+        """A line for each picture."""
+        for line in lines:
+            self._json.write(json.dumps(asdict(replace(line, figures=dict(line.figures))), allow_nan=False) + "\n")
+            values = [line.figures.get(name, "") for name in FRAME_FIGURES]
+            self._table.writerow([line.index, line.stamp_ns, line.verdict, *values, "; ".join(line.reasons)])

@@ -1,0 +1,27 @@
+"""A verdict as JUnit XML, which CI systems show: a case for each threshold, one for the data, one for faults."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from xml.etree import ElementTree
+
+from hoi_ros.evaluation.evaluate import Evaluation
+
+
+def write(evaluation: Evaluation, path: Path) -> None:
+    """One test suite of the evaluation."""
+    cases = [(check.figure, "" if check.passed else check.sentence) for check in evaluation.checks]
+    cases.append(("recording", "; ".join(evaluation.faults)))
+    suite = ElementTree.Element(
+        "testsuite",
+        name=evaluation.name,
+        tests=str(len(cases)),
+        failures=str(sum(bool(why) for _, why in cases)),
+        timestamp=str(evaluation.conditions["started"]),
+    )
+    for name, why in cases:
+        case = ElementTree.SubElement(suite, "testcase", classname=evaluation.name, name=name)
+        if why:
+            ElementTree.SubElement(case, "failure", message=why)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    ElementTree.ElementTree(suite).write(path, encoding="utf-8", xml_declaration=True)
