@@ -22,10 +22,15 @@ BENCHMARKS = (
     "shadow_lift",
     "ycb_sentences",
     "grasp_speed",
+    "hand_model",
+    "landmarks",
+    "message_conversion",
+    "dds",
 )
 """Modules of ``hoi_ros.benchmarks``, each with ``run(data=...)``."""
 
 DRAWN = ("ycb_sentences",)  # those that draw too, into a folder: ``run(sheets=...)``
+COMPARED = ("comparisons", "skipped", "machine")  # what those with peers give beside other figures
 
 
 def benchmark(
@@ -38,9 +43,18 @@ def benchmark(
     out: Annotated[
         Path | None, typer.Option("--out", help="File for the result, JSON; pictures come beside it.")
     ] = None,
+    markdown: Annotated[
+        Path | None, typer.Option(help="File for a table of ours beside each peer, with ratios, Markdown.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """Measure side by side with peers in one run on this machine, as ratios where there is a peer."""
+    """Measure side by side with peers in one run on this machine, as ratios where there is a peer.
+
+    Ours and the peer take turns on the same input. A ratio is how many times as long the peer takes: the median of the
+    rounds, with the quartiles. A peer that is not installed (``make peers``) is left out with a note.
+    """
+    from hoi_ros.benchmarks import table
+
     for name in names or ():
         if name not in BENCHMARKS:
             raise Refused(Reason.PARAMETER, f"benchmark '{name}' is not known; choose among: {', '.join(BENCHMARKS)}")
@@ -54,9 +68,18 @@ def benchmark(
     if out:
         import json
 
-        out.parent.mkdir(parents=True, exist_ok=True)
-        out.write_text(json.dumps(result, indent=2) + "\n")
-    finish(result, as_json, *_lines(result))
+        _write(out, json.dumps(result, indent=2) + "\n")
+    if markdown:
+        _write(markdown, table.markdown(result))
+    others = {
+        name: {key: value for key, value in found.items() if key not in COMPARED} for name, found in result.items()
+    }
+    finish(result, as_json, *_lines(others), *table.sentences(result))
+
+
+def _write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
 
 
 def _lines(values: dict[str, Any], path: str = "") -> list[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -38,7 +37,7 @@ def evaluate(
     asked = Scenario.load(scenario, {"mode": mode} if mode else {})
     with progress(f"evaluating {asked.name}", None) as advance:
         result = run(asked, scenario.parent, out, advance)
-    finish(asdict(result) | {"out": str(out)}, as_json, *lines(result), f"files: {out}/")
+    finish(result.as_dict() | {"out": str(out)}, as_json, *lines(result), f"files: {out}/")
     if not result.passed:
         raise typer.Exit(1)
 
@@ -48,6 +47,8 @@ def lines(result: Evaluation) -> list[str]:
     head = f"{result.name}: {'PASSED' if result.passed else 'FAILED'}"
     verdicts = ", ".join(f"{count} {name}" for name, count in result.verdicts.items() if count)
     shown = [head, *(f"  - {reason}" for reason in result.reasons), f"pictures: {verdicts or 'none'}"]
+    if result.conditions["lacking"]:
+        shown.insert(1, f"  note: {result.conditions['lacking']}")
     if result.refusals:
         shown.append("refused: " + ", ".join(f"{count} {name}" for name, count in result.refusals.items()))
     asked = {check.figure: check for check in result.checks}

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from hoi_ros.cli.console import EstimatorName, Json, Out, RobotHand, Set, finish, parameters, progress
+from hoi_ros.cli.console import EstimatorName, Json, Out, RobotHand, Set, finish, note, parameters, progress
 
 
 def play(
@@ -35,12 +35,15 @@ def play(
     as_json: Json = False,
 ) -> None:
     """Play a bag through the nodes on a ROS graph, or through the pipeline alone, and sum up what came out."""
-    from hoi_ros.replay.bag import Bag, Topics
+    from hoi_ros.replay.bag import Topics
+    from hoi_ros.replay.rescue import opened
     from hoi_ros.replay.run import Schedule, run_nodes, run_offline
 
     chosen = parameters(assignments, estimator=estimator, robot_hand=hand)
     schedule = Schedule(mode, loop, duration, rate, domain)
-    with Bag(bag, Topics(image_topic, depth_topic, camera_info_topic, truth_topic)) as recording:
+    with opened(bag, Topics(image_topic, depth_topic, camera_info_topic, truth_topic)) as (recording, lacking):
+        if lacking:
+            note(lacking)
         if offline:
             with progress("playing offline", len(recording)) as advance:
                 _, summary = run_offline(recording, chosen, out, advance)

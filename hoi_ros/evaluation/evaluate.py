@@ -17,6 +17,7 @@ from hoi_ros.evaluation.scenario import Scenario, Threshold
 from hoi_ros.evaluation.scoring import Line, Pair, Scorer
 from hoi_ros.evaluation.whole import whole
 from hoi_ros.replay.bag import Bag, Topics
+from hoi_ros.replay.rescue import opened
 from hoi_ros.replay.results import Results
 from hoi_ros.replay.run import Schedule, play
 
@@ -57,6 +58,10 @@ class Evaluation:
         """Why it did not pass: the thresholds that were broken, then the faults."""
         return [*(check.sentence for check in self.checks if not check.passed), *self.faults]
 
+    def as_dict(self) -> dict[str, Any]:
+        """Ready for JSON, as ``summary.json`` has it."""
+        return asdict(self) | {"reasons": self.reasons}
+
 
 def evaluate(scenario: Scenario, folder: Path, out: Path, on_frame: Callable[[], None]) -> Evaluation:
     """Play, score and judge; write ``result.jsonl``, ``frames.csv``, ``summary.json`` and ``results.mcap`` to ``out``.
@@ -68,8 +73,8 @@ def evaluate(scenario: Scenario, folder: Path, out: Path, on_frame: Callable[[],
     topics = Topics(named.image, named.depth, named.camera_info, truth.hands, truth.joint_goal, truth.wrist_goal)
     results = Results()
     scorer = Scorer(results, scenario.frame_thresholds, scenario.mode == "realtime")
-    with Bag(folder / scenario.bag, topics) as bag, _Lines(out) as lines:
-        conditions = _conditions(scenario, bag)
+    with opened(folder / scenario.bag, topics) as (bag, lacking), _Lines(out) as lines:
+        conditions = _conditions(scenario, bag, lacking)
         lines.begin(conditions)
 
         def after_picture() -> None:
@@ -81,7 +86,7 @@ def evaluate(scenario: Scenario, folder: Path, out: Path, on_frame: Callable[[],
     kept = scorer.kept
     conditions |= {"hand_model": results.hand_model}
     evaluation = judge(scenario, whole(kept, results.memory), kept.pairs, kept.verdicts, kept.reasons, conditions)
-    (out / SUMMARY).write_text(json.dumps(asdict(evaluation), indent=2, allow_nan=False) + "\n")
+    (out / SUMMARY).write_text(json.dumps(evaluation.as_dict(), indent=2, allow_nan=False) + "\n")
     return evaluation
 
 
@@ -114,8 +119,9 @@ def _schedule(scenario: Scenario) -> Schedule | None:
     return Schedule(scenario.mode, rate=scenario.rate or 0.0)
 
 
-def _conditions(scenario: Scenario, bag: Bag) -> dict[str, Any]:
+def _conditions(scenario: Scenario, bag: Bag, lacking: str) -> dict[str, Any]:
     return {
+        "lacking": lacking,
         "scenario": scenario.model_dump(mode="json"),
         "bag": {"path": scenario.bag, "sha256": bag.digest, "pictures": len(bag), "topics": asdict(bag.topics)},
         "started": datetime.now(UTC).isoformat(timespec="seconds"),

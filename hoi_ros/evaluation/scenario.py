@@ -138,7 +138,7 @@ def _sentence(error: Any) -> str:
 
 def _inside(model: Any, key: Any) -> Any:
     """The model of a field, None where there is none."""
-    kinds = {"topics": TopicNames, "truth": TruthTopics}
+    kinds: dict[Any, type[_Strict]] = {"topics": TopicNames, "truth": TruthTopics}
     if key in kinds:
         return kinds[key]
     if key in ("thresholds", "frame_thresholds"):
