@@ -71,7 +71,7 @@ class Parameters:
             direction(self.up)
 
     def with_values(self, values: Mapping[str, Any]) -> Parameters:
-        """The same with some values changed. Raises Refused(PARAMETER), for a name that is not known with the nearest."""
+        """The same with some values changed. Raises Refused(PARAMETER), with the nearest of the known names."""
         kinds = {f.name: type(f.default) for f in fields(self)}
         for name, value in values.items():
             if name not in kinds:

@@ -3,30 +3,44 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from hoi_ros.cli.console import Json, finish, progress
+from hoi_ros.cli.console import Json, finish, note, progress
 from hoi_ros.refusals import Reason, Refused
 
 if TYPE_CHECKING:
+    from hoi_ros.evaluation.comparison import Comparison
     from hoi_ros.evaluation.evaluate import Evaluation
+    from hoi_ros.evaluation.many import Done, Task
 
 
 def evaluate(
-    scenario: Annotated[Path | None, typer.Argument(help="A scenario: a .yaml file.", exists=True)] = None,
+    scenario: Annotated[
+        Path | None, typer.Argument(help="A scenario, a .yaml file, or a folder of them.", exists=True)
+    ] = None,
     out: Annotated[Path, typer.Option("--out", help="Folder to write to; made when it is not there.")] = Path(
         "out/evaluation"
     ),
     mode: Annotated[str, typer.Option(help="lockstep, realtime or offline, in place of the scenario's own.")] = "",
+    compare: Annotated[
+        Path | None,
+        typer.Option(help="Folder of another result of the same recording: what got worse fails.", exists=True),
+    ] = None,
+    junit: Annotated[Path | None, typer.Option(help="Write the verdict as JUnit XML, for CI.")] = None,
+    workers: Annotated[int, typer.Option(min=1, help="Recordings at once, each in a process.")] = 1,
+    ray: Annotated[
+        str, typer.Option(help="Address of a Ray cluster to spread recordings over; 'local' makes one.")
+    ] = "",
     schema: Annotated[bool, typer.Option("--schema", help="Print the JSON schema of scenarios, for editors.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Play a recording, score it against its ground truth and judge it: exit 0 passed, 1 failed, 2 refused."""
-    from hoi_ros.evaluation.evaluate import evaluate as run
-    from hoi_ros.evaluation.scenario import Scenario
+    """Play recordings, score them against their ground truth and judge them: exit 0 passed, 1 failed, 2 refused."""
+    from hoi_ros.evaluation import junit as xml
+    from hoi_ros.evaluation import many
     from hoi_ros.evaluation.scenario import schema as json_schema
 
     if schema:
@@ -34,21 +48,80 @@ def evaluate(
         return
     if scenario is None:
         raise Refused(Reason.PARAMETER, "no scenario was given; see: hoi evaluate --help")
-    asked = Scenario.load(scenario, {"mode": mode} if mode else {})
-    with progress(f"evaluating {asked.name}", None) as advance:
-        result = run(asked, scenario.parent, out, advance)
-    finish(result.as_dict() | {"out": str(out)}, as_json, *lines(result), f"files: {out}/")
-    if not result.passed:
+    asked = many.tasks(scenario, out, {"mode": mode} if mode else {})
+    if compare and len(asked) > 1:
+        raise Refused(Reason.PARAMETER, f"--compare is for one recording; {scenario} names {len(asked)}")
+    done = [_alone(asked[0])] if len(asked) == 1 else _together(asked, workers, ray)
+    found = [each.evaluation for each in done if each.evaluation is not None]
+    if junit:
+        xml.write(found, junit)
+    comparison = _compared(out, compare) if compare and found else None
+    finish(_result(done, comparison, out), as_json, *_lines(done, comparison), f"files: {out}/")
+    if any(each.evaluation is None for each in done):
+        raise typer.Exit(2)
+    if not all(each.passed for each in found) or (comparison is not None and comparison.worse):
         raise typer.Exit(1)
 
 
-def lines(result: Evaluation) -> list[str]:
-    """An evaluation for a person: the verdict first."""
+def _alone(task: Task) -> Done:
+    from hoi_ros.evaluation.evaluate import evaluate as run
+    from hoi_ros.evaluation.many import Done
+
+    with progress(f"evaluating {task.scenario.name}", None) as advance:
+        return Done(task, run(task.scenario, task.folder, task.out, advance))
+
+
+def _together(asked: list[Task], workers: int, ray: str) -> list[Done]:
+    from hoi_ros.evaluation import many
+
+    with progress(f"evaluating {len(asked)} recordings", len(asked)) as advance:
+        return many.run(asked, workers, ray, lambda _: advance(), note)
+
+
+def _compared(out: Path, other: Path) -> Comparison:
+    from hoi_ros.evaluation.comparison import compare
+
+    return compare(out, other)
+
+
+def _result(done: list[Done], comparison: Comparison | None, out: Path) -> dict[str, Any]:
+    results: list[dict[str, Any]] = [
+        each.evaluation.as_dict() if each.evaluation else {"name": each.task.scenario.name, "refused": each.refusal}
+        for each in done
+    ]
+    result: dict[str, Any] = results[0] if len(done) == 1 else {"recordings": results}
+    if comparison is not None:
+        result["comparison"] = asdict(comparison) | {"worse": comparison.worse}
+    return result | {"out": str(out)}
+
+
+def _lines(done: list[Done], comparison: Comparison | None) -> list[str]:
+    """For a person: one recording whole, of many their verdicts."""
+    if len(done) == 1 and done[0].evaluation:
+        shown = [*_verdict(done[0]), *_figures(done[0].evaluation)]
+    else:
+        shown = [line for each in done for line in _verdict(each)]
+    if comparison is not None:
+        shown += ["compared with the other result:", *(f"  note: {each}" for each in comparison.notes)]
+        shown += [f"  worse: {each}" for each in comparison.worse] or ["  nothing got worse beyond chance"]
+        shown += [
+            f"  better: {c.figure} fell from {c.before:.4g} to {c.after:.4g}" for c in comparison.changes if c.better
+        ]
+    return shown
+
+
+def _verdict(done: Done) -> list[str]:
+    result = done.evaluation
+    if result is None:
+        return [f"{done.task.scenario.name}: REFUSED", f"  - {done.refusal}"]
     head = f"{result.name}: {'PASSED' if result.passed else 'FAILED'}"
+    lacking = result.conditions["lacking"]
+    return [head, *([f"  note: {lacking}"] if lacking else []), *(f"  - {reason}" for reason in result.reasons)]
+
+
+def _figures(result: Evaluation) -> list[str]:
     verdicts = ", ".join(f"{count} {name}" for name, count in result.verdicts.items() if count)
-    shown = [head, *(f"  - {reason}" for reason in result.reasons), f"pictures: {verdicts or 'none'}"]
-    if result.conditions["lacking"]:
-        shown.insert(1, f"  note: {result.conditions['lacking']}")
+    shown = [f"pictures: {verdicts or 'none'}"]
     if result.refusals:
         shown.append("refused: " + ", ".join(f"{count} {name}" for name, count in result.refusals.items()))
     asked = {check.figure: check for check in result.checks}

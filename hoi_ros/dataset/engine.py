@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from hoi_ros.dataset import workers
+from hoi_ros import workers
 from hoi_ros.dataset.manifest import (
     Conditions,
     Record,

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from mcap.exceptions import McapError
 from mcap.reader import NonSeekingReader
 from mcap.writer import Writer
 
@@ -43,7 +42,7 @@ def rescue(path: Path, copy: Path) -> str:
         writer.start(profile="ros2")
         schemas: dict[int, int] = {}
         channels: dict[int, int] = {}
-        with suppress(McapError):
+        with suppress(Exception):  # a reader of foreign bytes fails in many ways
             for schema, channel, message in NonSeekingReader(source).iter_messages(log_time_order=False):
                 if channel.id not in channels:
                     if schema is not None and schema.id not in schemas:

@@ -193,8 +193,8 @@ def test_two_results_compare_picture_by_picture(tmp_path: Path):
 
 def test_junit_has_a_case_for_each_threshold(tmp_path: Path):
     asked = {"answered": {"min": 1.0}, "hand.pa_mpjpe_mm": {"max": 0.001}}
-    junit.write(run(tmp_path, thresholds=asked), tmp_path / "junit.xml")
-    suite = ElementTree.parse(tmp_path / "junit.xml").getroot()
+    junit.write([run(tmp_path, thresholds=asked)], tmp_path / "junit.xml")
+    (suite,) = ElementTree.parse(tmp_path / "junit.xml").getroot()
     assert (suite.get("tests"), suite.get("failures")) == ("3", "1")
     (failure,) = suite.iter("failure")
     assert "at most 0.001 is asked" in failure.get("message", "")
