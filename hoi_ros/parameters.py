@@ -72,7 +72,7 @@ class Parameters:
 
     def with_values(self, values: Mapping[str, Any]) -> Parameters:
         """The same with some values changed. Raises Refused(PARAMETER), with the nearest of the known names."""
-        kinds = {f.name: type(f.default) for f in fields(self)}
+        kinds: dict[str, type[Any]] = {f.name: type(f.default) for f in fields(self)}
         for name, value in values.items():
             if name not in kinds:
                 raise Refused(Reason.PARAMETER, f"parameter '{name}' is not known{nearest(name, kinds)}")

@@ -6,7 +6,8 @@ wrist, thumb, index, middle, ring, little, each base to tip.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
 import numpy as np
@@ -83,6 +84,11 @@ class HandBatch:
     hand_pose: Array  # (N, 45) axis-angle, zero is the flat hand
     betas: Array  # (N, 10)
     transl: Array  # (N, 3) m
+
+    @classmethod
+    def of(cls, hands: Sequence[HandPose]) -> HandBatch:
+        """Hands one after another."""
+        return cls(*(np.array([getattr(hand, each.name) for hand in hands]) for each in fields(cls)))
 
     def __len__(self) -> int:
         return len(self.transl)

@@ -3,7 +3,8 @@
 Errors are mean distances of the 21 fitted keypoints from the true ones, mm. Times are processor times of the calling
 thread, so they are those of one core whatever else the machine does, per frame of a smooth motion, each frame started
 from the fit before. The peer is SciPy's bounded least squares on the same kinematics with its own finite differences,
-started in the same way. Run it with ``OMP_NUM_THREADS=1``, or the waiting of BLAS threads counts as the peer's work.
+started in the same way, on the same frames by turns. Run it with ``OMP_NUM_THREADS=1``, or the waiting of BLAS threads
+counts as the peer's work.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Any
 import numpy as np
 from scipy.optimize import least_squares
 
+from hoi_ros.benchmarks.side_by_side import comparison, result, take_turns
 from hoi_ros.hand import HandModel, HandSolver, load_hand_model
 from hoi_ros.types import Array
 
@@ -23,11 +25,11 @@ _NOISE = 0.005  # m, root mean square length of the noise on a keypoint
 
 
 def run(
-    count: int = 1000, frames: int = 300, seed: int = 0, hand_model_path: str = "", data: str = ""
+    count: int = 1000, frames: int = 300, seed: int = 0, hand_model_path: str = "", data: str = "", shared: int = 40
 ) -> dict[str, Any]:
     """Measure; ``data`` is the folder that holds ``dexycb_grasps/grasps.npz``, left out where there is none.
 
-    Raises Refused where ``hand_model_path`` cannot be used.
+    The peer follows the first ``shared`` frames of the motion. Raises Refused where ``hand_model_path`` cannot be used.
     """
     model = load_hand_model(hand_model_path)
     solver = HandSolver(model)
@@ -35,13 +37,13 @@ def run(
     poses = random_keypoints(solver, rng, count)
     noise = rng.normal(0.0, _NOISE / np.sqrt(3.0), poses.shape)
     motion = smooth_motion(solver, rng, frames)
-    warm, peer = _times(_warm(solver), motion), _times(_scipy(model, solver), motion[:6])
+    warm = _times(_warm(solver), motion)
     cold = _times(solver.solve, poses[:100])
     started = thread_time()
     clean = solver.solve(poses)
     batch = (thread_time() - started) / count
     noisy = solver.solve(poses + noise)
-    result = {
+    measured = {
         "poses": count,
         "clean_error_mm": _error(clean.keypoints, poses),
         "noise_mm": float(np.linalg.norm(noise, axis=2).mean() * 1e3),
@@ -51,16 +53,27 @@ def run(
         "warm_p95_ms": float(np.percentile(warm, 95)),
         "cold_median_ms": float(np.median(cold)),
         "batch_ms": batch * 1e3,
-        "scipy_warm_median_ms": float(np.median(peer)),
-        "times_faster_than_scipy": float(np.median(peer) / np.median(warm)),
     }
     grasps = Path(data) / "dexycb_grasps" / "grasps.npz"
     if data and grasps.exists():
         with np.load(grasps, allow_pickle=False) as file:
             recorded = file["joints_obj"]
-        result["grasps"] = len(recorded)
-        result["grasps_error_mm"] = _error(solver.solve(recorded, fit_shape=False).keypoints, recorded)
-    return result
+        measured["grasps"] = len(recorded)
+        measured["grasps_error_mm"] = _error(solver.solve(recorded, fit_shape=False).keypoints, recorded)
+    return measured | result([_beside_scipy(model, solver, motion[:shared])], {})
+
+
+def _beside_scipy(model: HandModel, solver: HandSolver, motion: Array) -> dict[str, Any]:
+    """Both on each frame of the motion but the first, which nothing precedes."""
+
+    def following(solve: Callable[[Array], Any]) -> Callable[[], Any]:
+        frames = iter(motion)
+        return lambda: solve(next(frames))
+
+    works = {"HandSolver": following(_warm(solver)), "scipy.optimize.least_squares": following(_scipy(model, solver))}
+    seconds = take_turns(works, len(motion), clock=thread_time)
+    given = f"{len(motion)} frames of a smooth motion, each started from the fit before"
+    return comparison("hand parameters of 21 keypoints", given, {name: each[1:] for name, each in seconds.items()})
 
 
 def random_keypoints(solver: HandSolver, rng: np.random.Generator, count: int) -> Array:

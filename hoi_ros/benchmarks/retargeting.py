@@ -4,7 +4,8 @@ Both are given the same vectors of the same recording and are scored by the same
 (``ShadowHand.link_poses``): the mean distance of the ten vectors palm to tip and middle joint from the human's, 1.2
 times as long, in the frame that the wrist joints leave at zero; the mean step of a joint between frames; joint angles
 outside a limit; frames in which a finger has J1 > J2. Times are processor times of the calling thread, medians over
-frames; ours runs from keypoints to the finished goal, theirs from vectors to angles. Set ``OMP_NUM_THREADS=1``.
+frames; ours runs from keypoints to the finished goal, theirs from vectors to angles. Ratios are of the same frame in
+the same round; a batch takes as long for each of its frames. Set ``OMP_NUM_THREADS=1``.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from typing import Any
 import numpy as np
 
 from hoi_ros.benchmarks.dex_retargeting_peer import HUMAN
+from hoi_ros.benchmarks.side_by_side import comparison, result
 from hoi_ros.retargeting import ContactRetargeter, ShadowHand, VectorRetargeter
 from hoi_ros.retargeting.palm import palm_frames
 from hoi_ros.retargeting.shadow_hand import COUPLED, FINGERS
@@ -31,6 +33,7 @@ REPOSITORY = Path(__file__).parents[2]
 PEERS = REPOSITORY / ".venv-peers" / "bin" / "python"  # made by ``make peers``
 TOUCHING = 0.015  # m, a human fingertip this near to the mesh is used
 TIPS = [4, 8, 12, 16, 20]  # K21
+PEER = "dex-retargeting 0.5.0"
 
 
 def run(data: str, repeats: int = 3, peer_python: str = "") -> dict[str, Any]:
@@ -39,14 +42,21 @@ def run(data: str, repeats: int = 3, peer_python: str = "") -> dict[str, Any]:
     ``peer_python`` is an interpreter that has dex-retargeting; empty: this one, else the one of ``make peers``, else
     the peer is left out. Ours and theirs take turns, ``repeats`` times.
     """
-    result: dict[str, Any] = {}
+    measured: dict[str, Any] = {}
+    comparisons: list[dict[str, Any]] = []
+    python = _interpreter(peer_python)
+    skipped = {} if python else {PEER: "not installed: make peers"}
     video, grasps = Path(data) / "hand_video" / "joints.npz", Path(data) / "dexycb_grasps"
     if video.exists():
         with np.load(video, allow_pickle=False) as file:
-            result["vector"] = _vector(file["joints"].astype(float), repeats, _interpreter(peer_python))
+            measured["vector"], comparisons = _vector(file["joints"].astype(float), repeats, python)
+    else:
+        skipped["hand_video"] = f"{video} is not there"
     if grasps.exists():
-        result["contact"] = _contact(grasps)
-    return result
+        measured["contact"] = _contact(grasps)
+    else:
+        skipped["dexycb_grasps"] = f"{grasps} is not there"
+    return measured | result(comparisons, skipped)
 
 
 def _interpreter(given: str) -> str:
@@ -55,12 +65,13 @@ def _interpreter(given: str) -> str:
     return str(PEERS) if PEERS.exists() else ""
 
 
-def _vector(keypoints: Array, repeats: int, peer_python: str) -> dict[str, Any]:
+def _vector(keypoints: Array, repeats: int, peer_python: str) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """Scores and times of each way, and ours beside the peer."""
     hand = ShadowHand.embedded()
     vectors = (keypoints[:, HUMAN] - keypoints[:, :1]) @ palm_frames(keypoints, "right")
     coupled, free = VectorRetargeter(hand, coupling=True), VectorRetargeter(hand, coupling=False)
     streams: dict[str, list[Array]] = {"stream": [], "stream_uncoupled": [], "dex_retargeting": []}
-    batches: dict[str, list[float]] = {"batch": [], "batch_uncoupled": []}
+    batches: dict[str, list[Array]] = {"batch": [], "batch_uncoupled": []}
     positions: dict[str, Array] = {}
     for _ in range(repeats):
         for suffix, retargeter in (("", coupled), ("_uncoupled", free)):
@@ -68,24 +79,27 @@ def _vector(keypoints: Array, repeats: int, peer_python: str) -> dict[str, Any]:
             streams[f"stream{suffix}"].append(seconds)
             started = thread_time()
             positions[f"batch{suffix}"] = retargeter.retarget_batch(keypoints).positions
-            batches[f"batch{suffix}"].append((thread_time() - started) / len(keypoints))
+            batches[f"batch{suffix}"].append(np.full(len(keypoints), (thread_time() - started) / len(keypoints)))
         if peer_python:
             positions["dex_retargeting"], seconds = _peer(peer_python, vectors)
             streams["dex_retargeting"].append(seconds)
 
-    result: dict[str, Any] = {"frames": len(keypoints)}
+    measured: dict[str, Any] = {"frames": len(keypoints)}
     for name, goal in positions.items():
-        result[name] = _score(hand, goal, vectors)
+        measured[name] = _score(hand, goal, vectors)
         if name in batches:
-            result[name]["ms_per_frame"] = 1e3 * float(np.median(batches[name]))
+            measured[name]["ms_per_frame"] = 1e3 * float(np.median(batches[name]))
         else:
-            result[name]["ms_per_frame"] = 1e3 * float(np.median(streams[name]))
-            result[name]["ms_p95"] = 1e3 * float(np.percentile(streams[name], 95))
-    if peer_python:
-        for name in positions.keys() - {"dex_retargeting"}:
-            ratio = result["dex_retargeting"]["ms_per_frame"] / result[name]["ms_per_frame"]
-            result[name]["times_faster_than_dex_retargeting"] = ratio
-    return result
+            measured[name]["ms_per_frame"] = 1e3 * float(np.median(streams[name]))
+            measured[name]["ms_p95"] = 1e3 * float(np.percentile(streams[name], 95))
+    theirs = {PEER: np.concatenate(streams["dex_retargeting"])} if peer_python else {}
+    given = f"hand_video, {len(keypoints)} frames of one hand, {repeats} times"
+    ours = {"VectorRetargeter.retarget": streams["stream"], "VectorRetargeter.retarget_batch": batches["batch"]}
+    rows = [
+        comparison("Shadow Hand goal of a frame", given, {name: np.concatenate(seconds)} | theirs)
+        for name, seconds in ours.items()
+    ]
+    return measured, rows
 
 
 def _stream(retargeter: VectorRetargeter, keypoints: Array) -> tuple[Array, Array]:

@@ -43,6 +43,7 @@ def grasp(
     from hoi_ros.pipeline import Pipeline, robot_side, stated_up
     from hoi_ros.replay import files
     from hoi_ros.scene import cloud_files
+    from hoi_ros.types import HandBatch
 
     chosen = parameters(assignments, synthesizer=synthesizer)
     if robot_side(chosen) != "right":
@@ -53,7 +54,7 @@ def grasp(
         synthesis = pipeline.synthesize(cloud, text, count, seed, stated_up(chosen, cloud.frame_id))
         planned = pipeline.plan(synthesis) if goals else []
     found = synthesis.grasps
-    hands = _batch(found)
+    hands = HandBatch.of([each.hand for each in found])
     keypoints, score = np.array([each.hand.keypoints for each in found]), np.array([each.score for each in found])
     files.save_grasps(out, hands, keypoints, [str(each.affordance) for each in found], score)
     if goals:
@@ -63,15 +64,6 @@ def grasp(
     rows = [_row(each) for each in found]
     result = {"grasps": rows, "file": str(out), "goals": str(goals) if goals else None}
     finish(result, as_json, *(_line(number, row) for number, row in enumerate(rows)), f"{len(rows)} grasps -> {out}")
-
-
-def _batch(grasps: list[Grasp]) -> HandBatch:
-    import numpy as np
-
-    from hoi_ros.types import HandBatch
-
-    fields = ("global_orient", "hand_pose", "betas", "transl")
-    return HandBatch(*(np.array([getattr(each.hand, field) for each in grasps]) for field in fields))
 
 
 def _draw(path: Path, synthesis: Synthesis, hands: HandBatch, chosen: Parameters) -> None:

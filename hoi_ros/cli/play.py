@@ -24,6 +24,9 @@ def play(
         float, typer.Option(min=0.0, help="realtime: stop after so many seconds; 0 is no limit.")
     ] = 0.0,
     rate: Annotated[float, typer.Option(min=0.0, help="realtime: pictures a second; 0 is as recorded.")] = 0.0,
+    instruction: Annotated[
+        str, typer.Option(help="Said at the first picture about the recording's cloud, in place of its own sentences.")
+    ] = "",
     domain: Annotated[
         int | None, typer.Option(min=0, max=232, help="ROS domain to play in; without it one that nobody uses.")
     ] = None,
@@ -44,12 +47,13 @@ def play(
     with opened(bag, Topics(image_topic, depth_topic, camera_info_topic, truth_topic)) as (recording, lacking):
         if lacking:
             note(lacking)
+        said = recording.asked([(0.0, instruction)] if instruction else ())
         if offline:
             with progress("playing offline", len(recording)) as advance:
-                _, summary = run_offline(recording, chosen, out, advance)
+                _, summary = run_offline(recording, chosen, out, advance, said)
         else:
             with progress(f"playing in {mode}", schedule.pictures(len(recording))) as advance:
-                _, summary = run_nodes(recording, chosen, out, schedule, advance)
+                _, summary = run_nodes(recording, chosen, out, schedule, advance, said)
     finish(summary | {"out": str(out)}, as_json, *summary_lines(summary), f"files: {out}/")
 
 
@@ -61,6 +65,9 @@ def summary_lines(summary: dict[str, Any]) -> list[str]:
         f"{summary['pictures']} pictures, {summary['goals']} joint goals; refused: {refused}",
         f"hands: {sides}",
     ]
+    if asked := summary.get("sentences"):
+        refused = "".join(f"; {n} {reason}" for reason, n in asked["refused"].items())
+        lines.append(f"sentences: {asked['said']}, grasps: {asked['grasps']}{refused}")
     if any(summary["dropped"].values()) or summary["unheard"]:
         dropped = ", ".join(f"{n} by {node}" for node, n in summary["dropped"].items())
         lines.append(f"dropped for newer ones: {dropped}; lost on the way: {summary['unheard']}")

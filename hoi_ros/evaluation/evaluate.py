@@ -70,7 +70,7 @@ def evaluate(scenario: Scenario, folder: Path, out: Path, on_frame: Callable[[],
     """
     out.mkdir(parents=True, exist_ok=True)
     named, truth = scenario.topics, scenario.truth
-    topics = Topics(named.image, named.depth, named.camera_info, truth.hands, truth.joint_goal, truth.wrist_goal)
+    topics = Topics(truth=truth.hands, true_goal=truth.joint_goal, true_wrist=truth.wrist_goal, **named.model_dump())
     results = Results()
     scorer = Scorer(results, scenario.frame_thresholds, scenario.mode == "realtime")
     with opened(folder / scenario.bag, topics) as (bag, lacking), _Lines(out) as lines:
@@ -81,11 +81,12 @@ def evaluate(scenario: Scenario, folder: Path, out: Path, on_frame: Callable[[],
             lines.write(scorer.take())
             on_frame()
 
-        play(bag, scenario.node_parameters(), out, _schedule(scenario), after_picture, results)
+        said = bag.asked([(each.at, each.text) for each in scenario.instructions])
+        play(bag, scenario.node_parameters(), out, _schedule(scenario), after_picture, results, said)
         lines.write(scorer.take(ended=True))
     kept = scorer.kept
     conditions |= {"hand_model": results.hand_model}
-    evaluation = judge(scenario, whole(kept, results.memory), kept.pairs, kept.verdicts, kept.reasons, conditions)
+    evaluation = judge(scenario, whole(kept, results), kept.pairs, kept.verdicts, kept.reasons, conditions)
     (out / SUMMARY).write_text(json.dumps(evaluation.as_dict(), indent=2, allow_nan=False) + "\n")
     return evaluation
 

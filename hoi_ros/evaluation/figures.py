@@ -38,6 +38,10 @@ FIGURES: Mapping[str, str] = {
     "latency.p50_ms": "median from sending a picture to its joint goal",
     "latency.p95_ms": "95th percentile of it",
     "latency.p99_ms": "99th percentile of it",
+    "grasp.sentences": "sentences that were said",
+    "grasp.answered": "share of them that got grasps",
+    "grasp.count": "grasps for a sentence that got any, on average",
+    "grasp.latency_p95_ms": "95th percentile from a sentence to its grasps or its refusal",
     "memory.growth_mb": "of the nodes' process, from a fifth of the run to its end",
 }
 """Of a whole recording."""

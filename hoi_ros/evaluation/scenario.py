@@ -53,6 +53,8 @@ class TopicNames(_Strict):
     image: str = ""
     depth: str = ""
     camera_info: str = ""
+    object_cloud: str = ""
+    instruction: str = ""
 
 
 class TruthTopics(_Strict):
@@ -61,6 +63,13 @@ class TruthTopics(_Strict):
     hands: Annotated[str, Field(description="PoseArray of 21 keypoints, m, in the camera's frame")] = ""
     joint_goal: Annotated[str, Field(description="JointTrajectory, with wrist_goal's stamps")] = ""
     wrist_goal: Annotated[str, Field(description="PoseStamped")] = ""
+
+
+class Said(_Strict):
+    """A sentence and when it is said."""
+
+    at: Annotated[float, Field(ge=0.0, description="s after the first picture")] = 0.0
+    text: Annotated[str, Field(min_length=1)]
 
 
 class Scenario(_Strict):
@@ -75,6 +84,9 @@ class Scenario(_Strict):
     ] = None
     topics: TopicNames = TopicNames()
     truth: TruthTopics = TruthTopics()
+    instructions: Annotated[
+        tuple[Said, ...], Field(description="about the recording's cloud, in place of its own sentences")
+    ] = ()
     parameters: Annotated[dict[str, bool | int | float | str], Field(description="of the nodes, by name")] = {}
     thresholds: Annotated[dict[str, Threshold], Field(description="of the whole recording")] = {}
     frame_thresholds: Annotated[
@@ -138,9 +150,9 @@ def _sentence(error: Any) -> str:
 
 def _inside(model: Any, key: Any) -> Any:
     """The model of a field, None where there is none."""
-    kinds: dict[Any, type[_Strict]] = {"topics": TopicNames, "truth": TruthTopics}
+    kinds: dict[Any, type[_Strict]] = {"topics": TopicNames, "truth": TruthTopics, "instructions": Said}
     if key in kinds:
         return kinds[key]
     if key in ("thresholds", "frame_thresholds"):
         return Threshold
-    return model if isinstance(key, int) or model is Threshold else None
+    return model if isinstance(key, int) or model in (Said, Threshold) else None

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 from scipy.integrate import trapezoid
 
 from hoi_ros.evaluation.figures import FRAME_FIGURES
 from hoi_ros.evaluation.scoring import Kept
+from hoi_ros.refusals import Reason
 from hoi_ros.replay.bag import NS
+from hoi_ros.replay.results import Results
 from hoi_ros.types import Array
 
 
-def whole(kept: Kept, memory: Sequence[float]) -> dict[str, float]:
-    """Every figure there is data for, by name. ``memory``: MB of the nodes' process, about once a second."""
+def whole(kept: Kept, results: Results) -> dict[str, float]:
+    """Every figure there is data for, by name. ``results``: what pictures do not have: sentences, and memory."""
     figures = {name: float(np.nanmean(kept.figures[name])) for name in FRAME_FIGURES if kept.figures.get(name)}
     count = len(kept.stamps)
     figures["frames"] = float(count)
@@ -47,8 +47,22 @@ def whole(kept: Kept, memory: Sequence[float]) -> dict[str, float]:
     if delays := kept.figures.get("latency.total_ms"):
         p50, p95, p99 = np.percentile(delays, [50, 95, 99])
         figures |= {"latency.p50_ms": float(p50), "latency.p95_ms": float(p95), "latency.p99_ms": float(p99)}
-    if len(memory) >= 5:
+    if results.asked:
+        figures |= sentences(results)
+    if len(memory := results.memory) >= 5:
         figures["memory.growth_mb"] = memory[-1] - memory[len(memory) // 5]
+    return figures
+
+
+def sentences(results: Results) -> dict[str, float]:
+    """Of what was asked in words."""
+    answered = [reply for reply in results.replies if reply.reason is Reason.NONE]
+    figures = {"grasp.sentences": float(len(results.asked)), "grasp.answered": len(answered) / len(results.asked)}
+    if answered:
+        figures["grasp.count"] = len(results.grasps) / len(answered)
+    if results.replies:
+        latencies = [1e3 * reply.latency for reply in results.replies]
+        figures["grasp.latency_p95_ms"] = float(np.percentile(latencies, 95))
     return figures
 
 

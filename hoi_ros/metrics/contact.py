@@ -9,6 +9,7 @@ import trimesh
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
+from hoi_ros.metrics.checks import check_count, check_finite
 from hoi_ros.metrics.solids import Solid, surface_points
 from hoi_ros.scene.object_model import ObjectModel
 from hoi_ros.types import Array
@@ -78,25 +79,39 @@ def contact_scores(
 ) -> ContactScores:
     """Precision, recall and F1 of the contact map of hands (N, 778, 3) against true ones [Contact P/R/F1, CHOIR].
 
-    The hands are subdivided twice at the edges' middles; contact is within 2 mm of the object's points, here one every
-    ``spacing`` m, evenly, instead of 5,000 random ones. Where a hand should touch and does not, or the other way, the
-    scores are 0; where neither touches, 1.
+    The object's points are one every ``spacing`` m, evenly, instead of 5,000 random ones. Raises as `contact_maps`.
     """
-    tree = cKDTree(surface_points(obj.vertices, obj.faces, spacing))
-    maps = [_contact_maps(vertices, faces, tree) for vertices in (predicted, true)]
-    both = (maps[0] & maps[1]).sum(axis=1)
-    counts = [m.sum(axis=1) for m in maps]
-    neither = (counts[0] == 0) & (counts[1] == 0)
-    precision, recall = (np.where(neither, 1.0, both / np.maximum(count, 1)) for count in counts)
-    f1 = 2.0 * precision * recall / np.maximum(precision + recall, 1e-12)
-    return ContactScores(precision, recall, f1)
+    points = surface_points(obj.vertices, obj.faces, spacing)
+    return map_scores(contact_maps(predicted, faces, points), contact_maps(true, faces, points))
 
 
-def _contact_maps(vertices: Array, faces: NDArray[np.int32], tree: cKDTree) -> Mask:
-    """Contact (N, P) of the points of twice subdivided hands (N, V, 3)."""
+def contact_maps(vertices: Array, faces: NDArray[np.int32], points: Array) -> Mask:
+    """Where hands touch an object's ``points`` (Q, 3), m: a map (N, P) over the hands' surfaces.
+
+    Its entries are the points of the hands (N, V, 3), ``faces`` (F, 3), subdivided twice at the edges' middles; each
+    touches where a point of the object is at most 2 mm away. The same faces give the same P in the same order, so maps
+    of two hands compare. Raises Refused(NOT_FINITE), Refused(PARAMETER) without points.
+    """
+    check_finite(vertices=vertices, points=points)
+    check_count(len(points), 1, "points of the object", "a contact map")
+    tree = cKDTree(points)
     maps = []
     for hand in vertices:
         fine, _ = trimesh.remesh.subdivide(*trimesh.remesh.subdivide(hand, faces))
-        distance, _ = tree.query(fine, distance_upper_bound=TOUCHING)
-        maps.append(np.isfinite(distance))
+        distance, _ = tree.query(fine, distance_upper_bound=2.0 * TOUCHING)
+        maps.append(distance <= TOUCHING)
     return np.array(maps)
+
+
+def map_scores(predicted: Mask, true: Mask) -> ContactScores:
+    """Precision, recall and F1 of contact maps (N, P) against true ones [Contact P/R/F1].
+
+    Where neither map has a contact, all three are 1: the prediction is right. Where one has and the other has not, or
+    no contact is common, all three are 0.
+    """
+    both = (predicted & true).sum(axis=1)
+    counts = [m.sum(axis=1) for m in (predicted, true)]
+    neither = (counts[0] == 0) & (counts[1] == 0)
+    precision, recall = (np.where(neither, 1.0, both / np.maximum(count, 1)) for count in counts)
+    total = precision + recall
+    return ContactScores(precision, recall, 2.0 * precision * recall / np.where(total > 0.0, total, 1.0))

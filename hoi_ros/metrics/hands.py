@@ -13,8 +13,10 @@ from typing import Any
 import numpy as np
 from scipy.integrate import trapezoid
 
+from hoi_ros.metrics.checks import check_finite
 from hoi_ros.types import Array, HandPose, Intrinsics
 
+MIDDLE_MCP = 9  # joint 4 of HO3D: its order is MANO's, wrist, index 1-3, middle from 4 on
 AUC_STEPS = 100
 AUC_LIMIT = 0.05  # m
 
@@ -48,6 +50,19 @@ def procrustes(source: Array, target: Array) -> Array:
 def pa_mpjpe(predicted: Array, true: Array) -> Array:
     """Mean distance after the best similarity without reflection [PA-MPJPE, HFL-Net's ``rigid_align``], (...,)."""
     return mpjpe(procrustes(predicted, true), true)
+
+
+def st_mjpe(predicted: Array, true: Array) -> Array:
+    """Mean distance with the wrists on each other and the prediction as large as the truth [ST-MJE], (...,).
+
+    Large is how long the palm is, from the wrist to the middle finger's knuckle; nothing is rotated. A prediction
+    without a palm, both at one place, keeps its size. Raises Refused(NOT_FINITE).
+    """
+    check_finite(predicted=predicted, true=true)
+    a, b = predicted - predicted[..., :1, :], true - true[..., :1, :]
+    length, true_length = (np.linalg.norm(x[..., MIDDLE_MCP, :], axis=-1) for x in (a, b))
+    scale = np.where(length > 0.0, true_length, 1.0) / np.where(length > 0.0, length, 1.0)
+    return mpjpe(scale[..., None, None] * a, b)
 
 
 def error_2d(predicted: Array, true: Array) -> Array:

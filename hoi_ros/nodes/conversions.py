@@ -80,14 +80,14 @@ def depth(message: Image, shape: tuple[int, int]) -> NDArray[np.float32]:
             Reason.DEPTH_SIZE, f"depth is {message.width}x{message.height}, {picture}; register it to the colour"
         )
     raw = _pixels(message, np.dtype(kind).newbyteorder(">" if message.is_bigendian else "<"), 1)
-    metres = raw.astype(np.float32)
-    if unit != 1.0:
-        metres *= np.float32(unit)
-    usable = (metres > 0.0) & (metres < np.inf)
-    if not usable.any():
-        counts = f"{np.isnan(metres).sum()} NaN, {(metres < 0).sum()} negative, {(metres == 0).sum()} zero"
+    if raw.dtype.kind == "u":  # nothing below zero, and nothing infinite
+        metres = np.multiply(raw, np.float32(unit), dtype=np.float32)
+    else:
+        metres = raw.astype(np.float32)
+        np.copyto(metres, 0.0, where=~((metres > 0.0) & (metres < np.inf)))
+    if not metres.any():
+        counts = f"{np.isnan(raw).sum()} NaN, {(raw < 0).sum()} negative, {(raw == 0).sum()} zero"
         raise Refused(Reason.DEPTH_VALUES, f"depth has no usable pixel among {metres.size}: {counts}")
-    metres[~usable] = 0.0
     return metres
 
 
@@ -298,6 +298,12 @@ def _grasp_message(grasp: Grasp, goals: GraspGoals, head: Header, hand_model: st
         quality_names=list(grasp.quality),
         quality_values=np.array([*grasp.quality.values()], np.float32),
     )
+
+
+def grasp(message: hoi.Grasp) -> Grasp:
+    """The grasp of a message, without what the robot hand does for it."""
+    quality = dict(zip(message.quality_names, map(float, message.quality_values), strict=True))
+    return Grasp(hand_pose(message.hand), message.affordance, message.part, float(message.score), quality)
 
 
 def hand_markers(hand: HandPose, vertices: Array, faces: NDArray[Any], head: Header, lifetime: float) -> MarkerArray:

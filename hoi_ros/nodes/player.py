@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import count
 from typing import Any
 
@@ -21,14 +21,15 @@ from rclpy.qos import QoSProfile
 from rclpy.serialization import deserialize_message
 from rclpy.signals import SignalHandlerOptions
 from rosgraph_msgs.msg import Clock
-from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2
+from std_msgs.msg import String
 from trajectory_msgs.msg import JointTrajectory
 
-from hoi_ros.msg import HandPoseArray, Status
+from hoi_ros.msg import GraspArray, HandPoseArray, Status
 from hoi_ros.nodes import conversions, transport
 from hoi_ros.nodes.serialized import msgtype
 from hoi_ros.refusals import Reason, Refused
-from hoi_ros.replay.bag import Bag, Frame
+from hoi_ros.replay.bag import Asked, Bag, Frame
 from hoi_ros.replay.graph import NAMESPACE, Nodes
 from hoi_ros.replay.results import Answer, MessageWriter, Results
 
@@ -42,6 +43,7 @@ PUBLISHED = {
 READY_TIMEOUT = 120.0  # s for the nodes to load their models
 SETTLE = 0.5  # s between finding each other here and there
 DRAIN = 1.0  # s for the answers to the last pictures
+REPLY = 60.0  # s a sentence may wait for its grasps
 CLOCK_PERIOD = 0.02  # s
 CLOCK_LEAD = 0.05  # s for a jump of the clock to arrive before its picture
 WITHOUT_GOAL = (Reason.NO_HAND, Reason.HAND_LEFT_PICTURE)  # refusals on which the nodes publish empty hands
@@ -51,9 +53,16 @@ class Player:
     """Plays a bag to `Nodes`. Use as a context manager."""
 
     def __init__(
-        self, bag: Bag, nodes: Nodes, domain: int, writer: MessageWriter, wants_depth: bool, results: Results
+        self,
+        bag: Bag,
+        nodes: Nodes,
+        domain: int,
+        writer: MessageWriter,
+        wants_depth: bool,
+        results: Results,
+        said: Sequence[Asked] = (),
     ) -> None:
-        self.results = results
+        self.results, self._said = results, deque(said)
         self._bag, self._nodes, self._domain, self._writer = bag, nodes, domain, writer
         self._wants_depth = wants_depth and bool(bag.topics.depth)
         self._sent_at: dict[int, float] = {}  # stamp -> steady time
@@ -82,6 +91,11 @@ class Player:
         self._depth = self._node.create_publisher(Image, "depth", QoSProfile(depth=5)) if self._wants_depth else None
         self._camera_info = self._node.create_publisher(CameraInfo, "camera_info", QoSProfile(depth=5))
         self._clock = self._node.create_publisher(Clock, "clock", QoSProfile(depth=1))
+        if self._said:
+            self._cloud = self._node.create_publisher(PointCloud2, "object_cloud", QoSProfile(depth=5))
+            self._instruction = self._node.create_publisher(String, "instruction", QoSProfile(depth=5))
+            handler = self._recorder("grasps", GraspArray, self._on_grasps)
+            self._node.create_subscription(GraspArray, "grasps", handler, QoSProfile(depth=100), raw=True)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -109,6 +123,7 @@ class Player:
     def play_lockstep(self, timeout: float, on_frame: Callable[[], None]) -> None:
         """Send one picture after the other; one without an answer after ``timeout`` s is refused as TIMEOUT."""
         for frame in self._bag.frames():
+            self._say_until(frame.time_ns, timeout)
             stamp = frame.image.stamp_ns
             if stamp - self._now > CLOCK_LEAD * conversions.NS:
                 self._run_clock(CLOCK_LEAD, stamp, standing=True)
@@ -118,6 +133,7 @@ class Player:
                     Answer("player", stamp, Reason.TIMEOUT, f"no answer within {timeout:g} s", timeout, 0.0)
                 )
             on_frame()
+        self._say_until(None, timeout)
 
     def play_realtime(self, loops: int, duration: float, rate: float, on_frame: Callable[[], None]) -> None:
         """Send pictures as recorded, or ``rate`` a second where that is not 0, in the time that they are stamped with.
@@ -135,8 +151,13 @@ class Player:
                 break
             passed = time.monotonic() - begin
             self._run_clock(after - passed, first + round(passed * conversions.NS))
+            if loop == 0:
+                self._say_until(frame.time_ns, 0.0)
             self._send(frame)
             on_frame()
+        begin = time.monotonic()
+        while len(self.results.replies) < len(self.results.asked) and time.monotonic() < begin + REPLY:
+            self._run_clock(DRAIN, self._now)
         self._run_clock(DRAIN, self._now)
 
     # --- out ----------------------------------------------------------------------------------------------------
@@ -153,6 +174,20 @@ class Player:
             self._depth.publish(frame.depth.cdr)
         self._sent_at[frame.image.stamp_ns] = time.monotonic()
         self._image.publish(frame.image.cdr)
+
+    def _say_until(self, time_ns: int | None, timeout: float) -> None:
+        """Say what was said up to a time (None: all that is left), and wait for each reply unless ``timeout`` is 0."""
+        while self._said and (time_ns is None or self._said[0].time_ns <= time_ns):
+            asked = self._said.popleft()
+            self._tell_time(max(self._now, asked.cloud.stamp_ns))
+            self._cloud.publish(asked.cloud.cdr)
+            self._run_clock(CLOCK_LEAD, self._now, standing=True)  # the cloud must be there before its sentence
+            self.results.asked.append(asked)
+            self._instruction.publish(String(data=asked.sentence))
+            deadline = time.monotonic() + (REPLY if timeout else 0.0)
+            while len(self.results.replies) < len(self.results.asked) and time.monotonic() < deadline:
+                self._nodes.ensure_alive()
+                self._spin(0.1)
 
     def _run_clock(self, seconds: float, start: int, standing: bool = False) -> None:
         """Let simulated time go on from ``start`` (or stand there) for a while, and take in what comes."""
@@ -182,6 +217,9 @@ class Player:
             self.results.hand_model = hand.hand_model
             self.results.hands.append(conversions.hand_pose(hand))
 
+    def _on_grasps(self, message: GraspArray) -> None:
+        self.results.grasps += [conversions.grasp(each) for each in message.grasps]
+
     def _on_joint_goal(self, message: JointTrajectory) -> None:
         self._trajectories.append((message, time.monotonic()))
         self._pair_goals()
@@ -203,6 +241,9 @@ class Player:
         reason = Reason(message.reason)
         stamp = conversions.stamp_ns(message.header)
         answer = Answer(message.node, stamp, reason, message.message, float(message.latency), float(message.age))
+        if message.node == "grasp_synthesis":
+            self.results.replies.append(answer)
+            return
         self._answers[message.node, stamp] = answer
         self.results.answers.append(answer)
         self.results.dropped[message.node] = int(message.dropped)
@@ -220,6 +261,8 @@ class Player:
         publishers = [p for p in (self._image, self._depth, self._camera_info) if p is not None]
         heard = all(p.get_subscription_count() > 0 for p in publishers)
         heard = heard and self._clock.get_subscription_count() > 1 and self._node.count_subscribers("hands") > 1
+        if self._said:
+            heard = heard and all(p.get_subscription_count() > 0 for p in (self._cloud, self._instruction))
         return heard and all(self._node.count_publishers(topic) > 0 for topic in PUBLISHED)
 
     def _complete(self, stamp: int) -> bool:

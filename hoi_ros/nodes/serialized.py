@@ -27,10 +27,13 @@ def serialized(
         stamp = conversions.stamp_ns(header)
         messages["/joint_goal"] = conversions.joint_trajectory(result.goal, stamp, goal_duration)
         messages["/wrist_goal"] = conversions.wrist_goal(result.goal)
-    return [
-        (topic, kind := msgtype(type(message)), bytes(types.serialize_cdr(_plain(message, types), kind)))
-        for topic, message in messages.items()
-    ]
+    return [(topic, *as_bytes(message, types)) for topic, message in messages.items()]
+
+
+def as_bytes(message: Any, types: Typestore) -> tuple[str, bytes]:
+    """Type and CDR of a message of ROS."""
+    kind = msgtype(type(message))
+    return kind, bytes(types.serialize_cdr(_plain(message, types), kind))
 
 
 def _plain(value: Any, types: Typestore) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import struct
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
 from pathlib import Path
@@ -24,6 +24,7 @@ IMAGE = "sensor_msgs/msg/Image"
 COMPRESSED = "sensor_msgs/msg/CompressedImage"
 CAMERA_INFO = "sensor_msgs/msg/CameraInfo"
 POSES = "geometry_msgs/msg/PoseArray"
+ASKED = {"object_cloud": "sensor_msgs/msg/PointCloud2", "instruction": "std_msgs/msg/String"}  # found by type
 DEPTH_ENCODINGS = ("16UC1", "32FC1")
 LOOK_AHEAD = 200_000_000  # ns of recording within which what belongs to a picture is recorded
 NS = 1_000_000_000
@@ -39,6 +40,8 @@ class Topics:
     truth: str = ""
     true_goal: str = ""
     true_wrist: str = ""
+    object_cloud: str = ""
+    instruction: str = ""
 
 
 @dataclass(frozen=True)
@@ -66,12 +69,22 @@ class Frame:
     camera_info: Recorded | None  # the one of the nearest stamp, however old
     truth: Array | None  # (21, 3) m, camera frame
     true_goal: JointGoal | None = None
+    time_ns: int = 0  # when the picture was recorded
 
     def shifted(self, by_ns: int) -> Frame:
         """The same picture at a later time."""
         depth = self.depth.shifted(by_ns) if self.depth else None
         camera_info = self.camera_info.shifted(by_ns) if self.camera_info else None
         return replace(self, image=self.image.shifted(by_ns), depth=depth, camera_info=camera_info)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A sentence that is said at a time of the recording, about the cloud that was there then."""
+
+    time_ns: int
+    sentence: str
+    cloud: Recorded
 
 
 class Bag:
@@ -126,10 +139,10 @@ class Bag:
     def frames(self, slop_ns: int = 10_000_000) -> Iterator[Frame]:
         """Pictures in the order recorded, with the depth and truth of the nearest stamp, at most ``slop_ns`` off."""
         waiting: deque[tuple[int, Recorded]] = deque()
-        topics = {name: field for field, name in asdict(self.topics).items() if name}
+        topics = {name: field for field, name in asdict(self.topics).items() if name and field not in ASKED}
         beside: dict[str, deque[Recorded]] = {field: deque(maxlen=64) for field in topics.values()}
 
-        def complete(image: Recorded) -> Frame:
+        def complete(time_ns: int, image: Recorded) -> Frame:
             def near(field: str, slop: float = slop_ns) -> Recorded | None:
                 return _nearest(beside.get(field, ()), image.stamp_ns, slop)
 
@@ -140,20 +153,47 @@ class Bag:
                 near("camera_info", math.inf),
                 _keypoints(truth.message) if truth else None,
                 conversions.joint_goal(goal.message, wrist.message) if goal and wrist else None,
+                time_ns,
             )
 
-        for topic, time_ns, recorded in self._messages():
+        for topic, time_ns, recorded in self._messages(topics.keys()):
             while waiting and time_ns > waiting[0][0] + LOOK_AHEAD:
-                yield complete(waiting.popleft()[1])
+                yield complete(*waiting.popleft())
             if topic == self.topics.image:
                 waiting.append((time_ns, recorded))
             else:
                 beside[topics[topic]].append(recorded)
-        for _, image in waiting:
-            yield complete(image)
+        for each in waiting:
+            yield complete(*each)
 
-    def _messages(self) -> Iterator[tuple[str, int, Recorded]]:
-        names = set(asdict(self.topics).values())
+    def asked(self, said: Sequence[tuple[float, str]] = ()) -> list[Asked]:
+        """Every sentence with the last cloud before it, with the first one of all where there is none before.
+
+        ``said``: when (s after the first picture) and what, in place of the recording's own sentences. Raises
+        Refused(FILE) where something is said and there is no cloud.
+        """
+        if not self.topics.object_cloud or not (said or self.topics.instruction):
+            if said:
+                raise Refused(Reason.FILE, f"{self.path} has no object cloud ({ASKED['object_cloud']}) to speak of")
+            return []
+        first = next(self.frames()).time_ns
+        left = deque(sorted([(first + round(at * NS), text) for at, text in said] or self._sentences()))
+        found: list[Asked] = []
+        last: Recorded | None = None
+        for _, time_ns, recorded in self._messages({self.topics.object_cloud}):
+            while left and last is not None and left[0][0] < time_ns:
+                found.append(Asked(*left.popleft(), last))
+            last = recorded
+        return found + [Asked(*each, last) for each in left if last is not None]
+
+    def _sentences(self) -> list[tuple[int, str]]:
+        connections = self._connections(self.topics.instruction)
+        return [
+            (time_ns, self._reader.deserialize(raw, connection.msgtype).data)  # type: ignore[attr-defined]
+            for connection, time_ns, raw in self._reader.messages(connections)
+        ]
+
+    def _messages(self, names: Set[str]) -> Iterator[tuple[str, int, Recorded]]:
         connections = [c for c in self._reader.connections if c.topic in names]
         source = self._reader.messages(connections)
         while True:
@@ -192,6 +232,11 @@ class Bag:
         near = max(infos, key=lambda t: _shared(t, image), default="")
         truth = wanted.truth or _pick([t for t, kind in kinds.items() if kind == POSES], "hand", "truth")
         depth = wanted.depth or _pick(raw_depth, "aligned", "registered")
+        cloud, sentence = (
+            getattr(wanted, field) or next(iter(sorted(t for t, each in kinds.items() if each == kind)), "")
+            for field, kind in ASKED.items()
+        )
+        wanted = replace(wanted, object_cloud=cloud, instruction=sentence)
         return replace(wanted, image=image, depth=depth, camera_info=wanted.camera_info or near, truth=truth)
 
     def _first(self, topic: str) -> Any:

@@ -40,18 +40,23 @@ def free_domain() -> int:
 class Nodes:
     """The ``pipeline`` executable in its own process, under `NAMESPACE`. Use as a context manager."""
 
-    def __init__(self, parameters: Parameters, domain: int, folder: Path, overrides: Mapping[str, object]) -> None:
+    def __init__(
+        self, parameters: Parameters, domain: int, folder: Path, overrides: Mapping[str, object], synthesis: bool
+    ) -> None:
         self.log = folder / "nodes.log"
         config = folder / "parameters.yaml"
         values = asdict(parameters) | dict(overrides)
         content = {
             "/**": {"ros__parameters": values},
-            "/**/grasp_synthesis": {"ros__parameters": {"autostart": False}},  # no bag holds sentences
+            "/**/grasp_synthesis": {"ros__parameters": {"autostart": synthesis}},
         }
         config.write_text(json.dumps(content, indent=1))  # JSON is YAML
         self._command = [
             str(EXECUTABLES / "pipeline"), "--ros-args", "--params-file", str(config),
             "-r", f"__ns:={NAMESPACE}", "-r", f"/clock:={NAMESPACE}/clock",
+            # Two nodes give goals: those of hands and those of grasps must be told apart.
+            "-r", "grasp_synthesis:joint_goal:=grasp_joint_goal",
+            "-r", "grasp_synthesis:wrist_goal:=grasp_wrist_goal",
         ]  # fmt: skip
         self._environment = os.environ | {"ROS_DOMAIN_ID": str(domain)}
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Sequence
 
 from hoi_ros.hand import load_hand_model
 from hoi_ros.nodes import conversions
-from hoi_ros.nodes.serialized import serialized
+from hoi_ros.nodes.serialized import as_bytes, serialized
 from hoi_ros.parameters import Parameters
-from hoi_ros.pipeline import Pipeline, Result
+from hoi_ros.pipeline import STAGES, Pipeline, Result, stated_up
 from hoi_ros.refusals import Reason, Refused
-from hoi_ros.replay.bag import Bag, Frame
+from hoi_ros.replay.bag import Asked, Bag, Frame
 from hoi_ros.replay.results import Answer, MessageWriter, Results
 from hoi_ros.types import CameraFrame
 
@@ -19,19 +20,27 @@ NODES = {"estimator": "pose_estimation", "retargeter": "retargeting"}  # stage -
 
 
 def play_offline(
-    bag: Bag, parameters: Parameters, writer: MessageWriter, results: Results, on_frame: Callable[[], None]
+    bag: Bag,
+    parameters: Parameters,
+    writer: MessageWriter,
+    results: Results,
+    on_frame: Callable[[], None],
+    said: Sequence[Asked] = (),
 ) -> None:
     """Every picture of ``bag`` through the pipeline; refusals are collected as those of the nodes are.
 
     Raises Refused(FILE) for a bag that cannot be read to its end, and as `Pipeline.build` does.
     """
     model = load_hand_model(parameters.hand_model_path)
-    pipeline = Pipeline.build(parameters)
+    asked = deque(said)
+    pipeline = Pipeline.build(parameters, (*STAGES, *(["synthesizer"] if asked else [])))
     pipeline.warm_up()
     results.hand_model = f"{model.name} {model.digest[:12]}"
     wants_depth = parameters.use_depth == "always" or (parameters.use_depth == "auto" and bool(bag.topics.depth))
     for frame in bag.frames(round(parameters.depth_slop * 1e9)):
         stamp = frame.image.stamp_ns
+        while asked and asked[0].time_ns <= frame.time_ns:
+            _grasp(pipeline, asked.popleft(), writer, results)
         results.add_picture(frame)
         started = time.perf_counter()
         result = _step(pipeline, frame, wants_depth)
@@ -48,7 +57,31 @@ def play_offline(
         for topic, kind, cdr in messages:
             writer.write(topic, kind, stamp, cdr)
         on_frame()
+    for each in asked:
+        _grasp(pipeline, each, writer, results)
     pipeline.close()
+
+
+def _grasp(pipeline: Pipeline, asked: Asked, writer: MessageWriter, results: Results) -> None:
+    """Grasps for one sentence, as the node makes them."""
+    results.asked.append(asked)
+    started = time.perf_counter()
+    refused = None
+    try:
+        cloud = conversions.object_cloud(asked.cloud.message)
+        up = stated_up(pipeline.parameters, cloud.frame_id)
+        synthesis = pipeline.synthesize(cloud, asked.sentence, pipeline.parameters.grasp_count, 0, up)
+        goals = pipeline.plan(synthesis)
+        results.grasps += synthesis.grasps
+        head = conversions.header(asked.cloud.stamp_ns, cloud.frame_id)
+        message = conversions.grasp_array(synthesis.grasps, goals, head, asked.sentence, results.hand_model)
+        kind, cdr = as_bytes(message, writer.types)
+        writer.write("/grasps", kind, asked.time_ns, cdr)
+    except Refused as reason:
+        refused = reason
+    taken = time.perf_counter() - started
+    why, message_text = (refused.reason, refused.message) if refused else (Reason.NONE, "")
+    results.replies.append(Answer("grasp_synthesis", asked.time_ns, why, message_text, taken, 0.0))
 
 
 def camera_frame(frame: Frame, wants_depth: bool) -> CameraFrame:

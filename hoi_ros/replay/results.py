@@ -18,9 +18,9 @@ from rosbags.typesys.store import Typestore
 
 from hoi_ros.nodes import conversions
 from hoi_ros.refusals import Reason, Refused
-from hoi_ros.replay.bag import Frame
-from hoi_ros.replay.files import save_goals, save_hands
-from hoi_ros.types import Array, HandPose, Intrinsics, JointGoal
+from hoi_ros.replay.bag import Asked, Frame
+from hoi_ros.replay.files import save_goals, save_grasps, save_hands
+from hoi_ros.types import Array, Grasp, HandBatch, HandPose, Intrinsics, JointGoal
 
 BEFORE = 0.03  # m: a finger's or a palm's thickness
 
@@ -43,7 +43,10 @@ class Results:
 
     hands: list[HandPose] = field(default_factory=list)
     goals: list[JointGoal] = field(default_factory=list)
-    answers: list[Answer] = field(default_factory=list)
+    answers: list[Answer] = field(default_factory=list)  # to pictures
+    asked: list[Asked] = field(default_factory=list)  # sentences that were said
+    replies: list[Answer] = field(default_factory=list)  # to them, in their order
+    grasps: list[Grasp] = field(default_factory=list)  # of all of them
     truth: dict[int, Array] = field(default_factory=dict)  # stamp -> (21, 3) m
     true_goals: dict[int, JointGoal] = field(default_factory=dict)  # stamp -> of the picture
     hidden: dict[int, float] = field(default_factory=dict)  # stamp -> share of the true keypoints behind something
@@ -76,9 +79,18 @@ class Results:
         return len(self.stamps)
 
     def save(self, folder: Path) -> None:
-        """Write ``hands.npz`` and ``goals.npz``."""
+        """Write ``hands.npz`` and ``goals.npz``, and ``grasps.npz`` where there are any."""
         save_hands(folder / "hands.npz", self.hands)
         save_goals(folder / "goals.npz", self.goals)
+        if self.grasps and all(grasp.hand.side == "right" for grasp in self.grasps):  # the file knows no left hands
+            hands = [grasp.hand for grasp in self.grasps]
+            save_grasps(
+                folder / "grasps.npz",
+                HandBatch.of(hands),
+                np.array([hand.keypoints for hand in hands]),
+                [str(grasp.affordance) for grasp in self.grasps],
+                np.array([grasp.score for grasp in self.grasps]),
+            )
 
 
 def hidden_share(depth: Any, keypoints: Array, intrinsics: Intrinsics) -> float:

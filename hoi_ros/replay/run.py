@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from hoi_ros.parameters import Parameters
 from hoi_ros.refusals import Reason, Refused
-from hoi_ros.replay.bag import Bag
+from hoi_ros.replay.bag import Asked, Bag
 from hoi_ros.replay.graph import Nodes, free_domain
 from hoi_ros.replay.results import MessageWriter, Results
 from hoi_ros.replay.summary import summarize
@@ -50,51 +50,64 @@ def play(
     schedule: Schedule | None,
     on_frame: Callable[[], None],
     results: Results,
+    said: Sequence[Asked] = (),
 ) -> None:
     """Play ``bag`` through the nodes, in a process of their own; without a schedule through the pipeline alone.
 
-    What comes is added to ``results`` and written to ``results.mcap``; ``on_frame`` is called after each picture.
+    ``said``: the sentences that are said meanwhile. What comes is added to ``results`` and written to
+    ``results.mcap``; ``on_frame`` is called after each picture.
     """
     out.mkdir(parents=True, exist_ok=True)
     if schedule is None:
         from hoi_ros.replay.offline import play_offline
 
         with MessageWriter(out / "results.mcap") as writer:
-            play_offline(bag, parameters, writer, results, on_frame)
+            play_offline(bag, parameters, writer, results, on_frame, said)
     else:
-        _play_to_nodes(bag, parameters, out, schedule, on_frame, results)
+        _play_to_nodes(bag, parameters, out, schedule, on_frame, results, said)
 
 
 def run_offline(
-    bag: Bag, parameters: Parameters, out: Path, on_frame: Callable[[], None]
+    bag: Bag, parameters: Parameters, out: Path, on_frame: Callable[[], None], said: Sequence[Asked] = ()
 ) -> tuple[Results, dict[str, Any]]:
     """Play ``bag`` through the pipeline alone and write its files."""
     results = Results()
-    play(bag, parameters, out, None, on_frame, results)
+    play(bag, parameters, out, None, on_frame, results, said)
     return results, _finish(bag, parameters, "offline", results, out)
 
 
 def run_nodes(
-    bag: Bag, parameters: Parameters, out: Path, schedule: Schedule, on_frame: Callable[[], None]
+    bag: Bag,
+    parameters: Parameters,
+    out: Path,
+    schedule: Schedule,
+    on_frame: Callable[[], None],
+    said: Sequence[Asked] = (),
 ) -> tuple[Results, dict[str, Any]]:
     """Play ``bag`` through the nodes and write its files."""
     results = Results()
-    play(bag, parameters, out, schedule, on_frame, results)
+    play(bag, parameters, out, schedule, on_frame, results, said)
     return results, _finish(bag, parameters, schedule.mode, results, out)
 
 
 def _play_to_nodes(
-    bag: Bag, parameters: Parameters, out: Path, schedule: Schedule, on_frame: Callable[[], None], results: Results
+    bag: Bag,
+    parameters: Parameters,
+    out: Path,
+    schedule: Schedule,
+    on_frame: Callable[[], None],
+    results: Results,
+    said: Sequence[Asked],
 ) -> None:
     from hoi_ros.nodes.player import Player
 
     domain = free_domain() if schedule.domain is None else schedule.domain
     overrides = {"use_sim_time": True, "image_transport": "compressed" if bag.compressed else "raw"}
-    nodes = Nodes(parameters, domain, out, overrides)
+    nodes = Nodes(parameters, domain, out, overrides, bool(said))
     with (
         nodes,
         MessageWriter(out / "results.mcap") as writer,
-        Player(bag, nodes, domain, writer, parameters.use_depth != "never", results) as player,
+        Player(bag, nodes, domain, writer, parameters.use_depth != "never", results, said) as player,
     ):
         player.await_nodes()
         if schedule.mode == "lockstep":

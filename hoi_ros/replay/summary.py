@@ -41,6 +41,13 @@ def summarize(bag: Bag, parameters: Parameters, mode: str, results: Results) -> 
         "node_latency_ms": {node: spread(values, 1e3) for node, values in sorted(by_node.items())},
         "age_ms": spread([a.age for a in results.answers], 1e3),
     }
+    if results.asked:
+        summary["sentences"] = {
+            "said": len(results.asked),
+            "grasps": len(results.grasps),
+            "refused": dict(Counter(a.reason.name.lower() for a in results.replies if a.reason is not Reason.NONE)),
+            "latency_ms": spread([a.latency for a in results.replies], 1e3),
+        }
     if results.truth and results.intrinsics is not None:
         summary["ground_truth"] = _against_truth(results, results.intrinsics)
     if results.memory:

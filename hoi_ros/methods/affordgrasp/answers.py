@@ -31,13 +31,7 @@ def stage() -> Answer:
 
     def answer(question: Question, count: int, seed: int) -> tuple[HandBatch, Array]:
         found = synthesizer.synthesize(question.cloud, question.sentence, count, seed)
-        hands = HandBatch(
-            *(
-                np.array([getattr(g.hand, name) for g in found])
-                for name in ("global_orient", "hand_pose", "betas", "transl")
-            )
-        )
-        return hands, np.array([g.score for g in found])
+        return HandBatch.of([g.hand for g in found]), np.array([g.score for g in found])
 
     return answer
 
