@@ -25,7 +25,7 @@ else
   COLCON := AMENT_PREFIX_PATH=$(CURDIR)/$(VENV) CMAKE_PREFIX_PATH=$(CURDIR)/$(VENV) $(BIN)/colcon
 endif
 
-.PHONY: help build demo test fuzz lint peers clean apt
+.PHONY: help build demo test fuzz lint peers recording clean apt
 
 help:  ## What can be made
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -45,6 +45,11 @@ lint: $(VENV)/.stamp  ## Style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy hoi_ros tools
+
+recording: out/recording/rendered.mcap  ## The rendered recording with full ground truth that scenarios use
+
+out/recording/rendered.mcap: build
+	$(IN_WORKSPACE) $(BIN)/python tools/render_evaluation_bag.py --out $@
 
 peers: .venv-peers/.stamp  ## What `hoi benchmark` measures against, in an environment of its own
 
