@@ -32,6 +32,7 @@ def evaluate(
     ] = None,
     junit: Annotated[Path | None, typer.Option(help="Write the verdict as JUnit XML, for CI.")] = None,
     workers: Annotated[int, typer.Option(min=1, help="Recordings at once, each in a process.")] = 1,
+    report: Annotated[bool, typer.Option(help="Draw report.html beside each result; takes some seconds.")] = True,
     ray: Annotated[
         str, typer.Option(help="Address of a Ray cluster to spread recordings over; 'local' makes one.")
     ] = "",
@@ -56,7 +57,8 @@ def evaluate(
     if junit:
         xml.write(found, junit)
     comparison = _compared(out, compare) if compare and found else None
-    finish(_result(done, comparison, out), as_json, *_lines(done, comparison), f"files: {out}/")
+    pages = _drawn(done, comparison) if report else []
+    finish(_result(done, comparison, out), as_json, *_lines(done, comparison), *pages[:1], f"files: {out}/")
     if any(each.evaluation is None for each in done):
         raise typer.Exit(2)
     if not all(each.passed for each in found) or (comparison is not None and comparison.worse):
@@ -82,6 +84,23 @@ def _compared(out: Path, other: Path) -> Comparison:
     from hoi_ros.evaluation.comparison import compare
 
     return compare(out, other)
+
+
+def _drawn(done: list[Done], comparison: Comparison | None) -> list[str]:
+    """A page for each result; where they are."""
+    from hoi_ros.evaluation.evaluate import topics_of
+    from hoi_ros.replay.rescue import opened
+    from hoi_ros.view import evaluation_page
+
+    pages = []
+    with progress("drawing", len(done)) as advance:
+        for each in done:
+            if each.evaluation is not None:
+                task = each.task
+                with opened(task.folder / task.scenario.bag, topics_of(task.scenario)) as (bag, _):
+                    pages.append(f"look at {evaluation_page.write(task.out, bag, comparison)}")
+            advance()
+    return pages
 
 
 def _result(done: list[Done], comparison: Comparison | None, out: Path) -> dict[str, Any]:

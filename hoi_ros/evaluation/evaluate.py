@@ -69,11 +69,9 @@ def evaluate(scenario: Scenario, folder: Path, out: Path, on_frame: Callable[[],
     ``folder`` is where the scenario's paths begin. Raises Refused as `Bag` and the stages do.
     """
     out.mkdir(parents=True, exist_ok=True)
-    named, truth = scenario.topics, scenario.truth
-    topics = Topics(truth=truth.hands, true_goal=truth.joint_goal, true_wrist=truth.wrist_goal, **named.model_dump())
     results = Results()
     scorer = Scorer(results, scenario.frame_thresholds, scenario.mode == "realtime")
-    with opened(folder / scenario.bag, topics) as (bag, lacking), _Lines(out) as lines:
+    with opened(folder / scenario.bag, topics_of(scenario)) as (bag, lacking), _Lines(out) as lines:
         conditions = _conditions(scenario, bag, lacking)
         lines.begin(conditions)
 
@@ -89,6 +87,12 @@ def evaluate(scenario: Scenario, folder: Path, out: Path, on_frame: Callable[[],
     evaluation = judge(scenario, whole(kept, results), kept.pairs, kept.verdicts, kept.reasons, conditions)
     (out / SUMMARY).write_text(json.dumps(evaluation.as_dict(), indent=2, allow_nan=False) + "\n")
     return evaluation
+
+
+def topics_of(scenario: Scenario) -> Topics:
+    """The topics that a scenario names."""
+    named, truth = scenario.topics, scenario.truth
+    return Topics(truth=truth.hands, true_goal=truth.joint_goal, true_wrist=truth.wrist_goal, **named.model_dump())
 
 
 def judge(

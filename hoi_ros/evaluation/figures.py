@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 FRAME_FIGURES: Mapping[str, str] = {
     "hand.mpjpe_mm": "mean distance of 21 keypoints to the true ones [MPJPE/MJE]",
-    "hand.r_mpjpe_mm": "the same with the wrists on each other [R-MPJPE]",
-    "hand.pa_mpjpe_mm": "the same after the best similarity without reflection [PA-MPJPE]",
+    "hand.r_mpjpe_mm": "mean distance of the keypoints with the wrists on each other [R-MPJPE]",
+    "hand.pa_mpjpe_mm": "mean distance of the keypoints after the best similarity without reflection [PA-MPJPE]",
     "hand.error_2d_px": "mean distance of the keypoints in the picture",
     "hand.hidden": "share of the true keypoints that something in the depth picture hides, 0..1",
     "goal.joint_error_deg": "mean difference of the joints to those of the true goal",
@@ -15,7 +15,7 @@ FRAME_FIGURES: Mapping[str, str] = {
     "goal.wrist_error_deg": "turn of the wrist against that of the true goal",
     "latency.total_ms": "from sending the picture to its joint goal",
     "latency.pose_estimation_ms": "from the node's receipt of the picture to its answer",
-    "latency.retargeting_ms": "the same of the hands",
+    "latency.retargeting_ms": "from the node's receipt of the hands to its answer",
     "age_ms": "of the picture on the ROS clock when its turn came, the largest over the nodes",
 }
 """Of one picture. Of a recording each is the mean over the pictures that have it."""
@@ -36,10 +36,10 @@ FIGURES: Mapping[str, str] = {
     "goal.coupling_violation_rad": "the most by which a finger's J1 exceeds its J2",
     "goal.jerk_p95_rad_s3": "95th percentile of the joints' third differences in time",
     "latency.p50_ms": "median from sending a picture to its joint goal",
-    "latency.p95_ms": "95th percentile of it",
-    "latency.p99_ms": "99th percentile of it",
+    "latency.p95_ms": "95th percentile from sending a picture to its joint goal",
+    "latency.p99_ms": "99th percentile from sending a picture to its joint goal",
     "grasp.sentences": "sentences that were said",
-    "grasp.answered": "share of them that got grasps",
+    "grasp.answered": "share of the sentences that got grasps",
     "grasp.count": "grasps for a sentence that got any, on average",
     "grasp.latency_p95_ms": "95th percentile from a sentence to its grasps or its refusal",
     "memory.growth_mb": "of the nodes' process, from a fifth of the run to its end",

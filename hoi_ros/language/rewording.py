@@ -9,11 +9,10 @@ from hoi_ros.language.phrasings import PHRASINGS, Template
 from hoi_ros.language.request import Request
 
 
-def reworded(request: Request, count: int) -> list[str]:
-    """At most ``count`` sentences that ask for the same affordance of the same part and category, always the same."""
+def reworded(request: Request) -> str:
+    """The sentence that asks for the affordance of the part and category, whatever the words were."""
     values = _slots(request)
-    known = (template for template in PHRASINGS[request.affordance].seen if _sayable(template, values))
-    return [template.plain(values) for template, _ in zip(known, range(count), strict=False)]
+    return next(t for t in PHRASINGS[request.affordance].seen if _sayable(t, values)).plain(values)
 
 
 def _sayable(template: Template, values: Mapping[str, str]) -> bool:

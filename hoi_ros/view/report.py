@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import html
 import json
 from collections.abc import Callable
@@ -21,6 +20,7 @@ from hoi_ros.replay.results import Results
 from hoi_ros.retargeting.shadow_hand import ShadowHand
 from hoi_ros.types import Array, CameraFrame, HandPose, Side
 from hoi_ros.view import pictures, plots
+from hoi_ros.view.page import STYLE, data_uri
 from hoi_ros.view.render import Picture, zoomed
 from hoi_ros.view.robot import of_robot
 
@@ -31,15 +31,8 @@ Advance = Callable[[], None]
 PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{title}</title><style>
-:root {{ color-scheme: light dark; --card: light-dark(#fff, #1d2023); --line: light-dark(#ddd, #34383c); }}
-body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 72rem; margin: 0 auto; padding: 1rem;
-  background: light-dark(#f6f5f2, #131517); color: light-dark(#222, #e6e6e6); }}
-figure {{ margin: 1.5rem 0; }} img {{ width: 100%; height: auto; border-radius: 8px; display: block; }}
-figcaption {{ margin-top: .4rem; opacity: .75; font-size: .9rem; }}
+{style}
 .joints, .errors {{ overflow-x: auto; }} .joints img, .errors img {{ min-width: 44rem; }}
-table {{ border-collapse: collapse; background: var(--card); width: 100%; }}
-td, th {{ text-align: left; padding: .35rem .7rem; border: 1px solid var(--line); overflow-wrap: anywhere; }}
-details pre {{ overflow-x: auto; font-size: .8rem; }}
 </style></head><body><h1>{title}</h1><p>{lead}</p>
 {figures}
 <h2>Figures</h2><table>{rows}</table>
@@ -146,6 +139,7 @@ def _page(summary: dict[str, Any], drawn: list[tuple[str, str]], out: Path) -> s
     title = f"hoi: {Path(summary['bag']['path']).name}"
     lead = f"{summary['pictures']} pictures, played {summary['mode']}: {summary['goals']} joint goals."
     return PAGE.format(
+        style=STYLE,
         title=html.escape(title),
         lead=html.escape(lead),
         figures=figures,
@@ -186,7 +180,7 @@ def _figures(summary: dict[str, Any]) -> dict[str, str]:
 
 
 def _embedded(path: Path) -> str:
-    return f"data:image/{path.suffix[1:]};base64,{base64.b64encode(path.read_bytes()).decode()}"
+    return data_uri(path.read_bytes(), path.suffix[1:])
 
 
 def _seconds(stamps: list[int]) -> Array:

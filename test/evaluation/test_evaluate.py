@@ -203,7 +203,7 @@ def test_junit_has_a_case_for_each_threshold(tmp_path: Path):
 def cli(tmp_path: Path, **content: Any) -> Any:
     path = tmp_path / "some.yaml"
     path.write_text(yaml.safe_dump({"version": 1, "bag": str(hoi_ros.demo.BAG), "mode": "offline"} | content))
-    return CliRunner().invoke(app, ["evaluate", str(path), "--out", str(tmp_path / "out"), "--json"])
+    return CliRunner().invoke(app, ["evaluate", str(path), "--out", str(tmp_path / "out"), "--json", "--no-report"])
 
 
 def test_the_command_tells_by_its_exit(tmp_path: Path):

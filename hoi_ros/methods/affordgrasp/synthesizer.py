@@ -32,7 +32,6 @@ DRAWN, FOLLOWED = 32, 8  # hands that are drawn, and the likeliest of them that 
 WIDEST = 0.14  # m across the thinnest way of a part: no hand spans more
 APART = 0.025  # m between points of different places
 DEEPEST = 4.0  # mm: grasps that are deeper in the cloud come after all others
-REWORDED = 3  # sentences beside the one that is asked, in words that the networks learnt
 LEAST = 8  # points that must be afforded
 SURE = 0.7  # probability that they must have: on val no more of what is afforded is refused than at 0.5
 _KINDS = {
@@ -113,13 +112,12 @@ class AffordGrasp:
     def look(self, cloud: ObjectCloud, instruction: str, request: Request | None) -> Shown:
         """The cloud thinned, with the side that one view hides, and what of it a sentence asks for.
 
-        What is asked for is heard in the sentence itself and, where keywords understood it, in other words for the
-        same. Raises Refused(CLOUD, INSTRUCTION).
+        Raises Refused(CLOUD, INSTRUCTION).
         """
         thinned = prepare(Cloud(cloud.points, cloud.normals), LOOKED, viewpoint=cloud.viewpoint)
         assert thinned.normals is not None
-        sentences = [instruction, *(reworded(request, REWORDED) if request else ())]
-        chance: Array = expit(self._sampler.heard(thinned, self._encoder.encode(sentences), POINTS).mean(axis=0))
+        text = self._encoder.encode([_heard(instruction, request)])
+        chance: Array = expit(self._sampler.heard(thinned, text, POINTS)[0])
         if (chance >= SURE).sum() < LEAST:
             raise Refused(
                 Reason.INSTRUCTION,
@@ -134,7 +132,7 @@ class AffordGrasp:
         """``count`` settled hands, what they feel (N,) by name, and the probability (N,) that they do their work."""
         holds = request is None or request.affordance in HOLDING
         carried = request is None or request.affordance not in (*PUSHING, Affordance.TWIST)
-        text = self._encoder.encode([instruction])
+        text = self._encoder.encode([_heard(instruction, request)])
         drawn = self._sampler.hands(shown.points, shown.chance, text, max(DRAWN, 2 * count), seed)
         fields = cloud_fields(shown.points, shown.normals, shown.wanted, carried)
         settled = self._settler.settle(self._as_mean_hand(drawn), fields, holds, count)
@@ -192,6 +190,11 @@ def understood(instruction: str) -> Request | None:
     if request.affordance is Affordance.NO_GRASP:
         raise Refused(Reason.INSTRUCTION, f"'{instruction}' asks not to touch the object")
     return request
+
+
+def _heard(instruction: str, request: Request | None) -> str:
+    """What the networks read: where keywords understood the sentence, the same in words that they learnt."""
+    return reworded(request) if request else instruction
 
 
 def _completed(shown: Shown) -> Shown:
