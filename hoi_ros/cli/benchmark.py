@@ -26,6 +26,7 @@ BENCHMARKS = (
     "landmarks",
     "message_conversion",
     "dds",
+    "long_recording",
 )
 """Modules of ``hoi_ros.benchmarks``, each with ``run(data=...)``."""
 

@@ -156,7 +156,7 @@ class Bag:
                 time_ns,
             )
 
-        for topic, time_ns, recorded in self._messages(topics.keys()):
+        for topic, time_ns, recorded in self.messages(topics.keys()):
             while waiting and time_ns > waiting[0][0] + LOOK_AHEAD:
                 yield complete(*waiting.popleft())
             if topic == self.topics.image:
@@ -180,7 +180,7 @@ class Bag:
         left = deque(sorted([(first + round(at * NS), text) for at, text in said] or self._sentences()))
         found: list[Asked] = []
         last: Recorded | None = None
-        for _, time_ns, recorded in self._messages({self.topics.object_cloud}):
+        for _, time_ns, recorded in self.messages({self.topics.object_cloud}):
             while left and last is not None and left[0][0] < time_ns:
                 found.append(Asked(*left.popleft(), last))
             last = recorded
@@ -193,7 +193,8 @@ class Bag:
             for connection, time_ns, raw in self._reader.messages(connections)
         ]
 
-    def _messages(self, names: Set[str]) -> Iterator[tuple[str, int, Recorded]]:
+    def messages(self, names: Set[str]) -> Iterator[tuple[str, int, Recorded]]:
+        """Topic, time of recording and content of every message of some topics, whose types have headers."""
         connections = [c for c in self._reader.connections if c.topic in names]
         source = self._reader.messages(connections)
         while True:
