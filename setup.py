@@ -16,6 +16,7 @@ setup(
     entry_points={
         "console_scripts": [
             "hoi = hoi_ros.cli:main",
+            "evaluation = hoi_ros.nodes.evaluation:main",
             "grasp_synthesis = hoi_ros.nodes.grasp_synthesis:main",
             "pipeline = hoi_ros.nodes.pipeline:main",
             "pose_estimation = hoi_ros.nodes.pose_estimation:main",

@@ -19,7 +19,7 @@ SAMPLES = 50  # of the memory
 
 
 def run(data: str = "", minutes: float = 20.0, mode: str = "offline") -> dict[str, Any]:  # noqa: ARG001  # it brings its own
-    """Evaluate ``minutes`` of the embedded recording's pictures, repeated; MB of the evaluating process over the run."""
+    """Evaluate the embedded recording's pictures, repeated for ``minutes``; MB of this process over the run."""
     with tempfile.TemporaryDirectory() as folder:
         bag = Path(folder) / "long.mcap"
         pictures = _repeated(bag, minutes)

@@ -16,7 +16,7 @@ from hoi_ros.evaluation.figures import FRAME_FIGURES
 from hoi_ros.evaluation.scenario import Scenario, Threshold
 from hoi_ros.evaluation.scoring import Line, Pair, Scorer
 from hoi_ros.evaluation.whole import whole
-from hoi_ros.replay.bag import Bag, Topics
+from hoi_ros.replay.bag import Topics
 from hoi_ros.replay.rescue import opened
 from hoi_ros.replay.results import Results
 from hoi_ros.replay.run import Schedule, play
@@ -68,31 +68,66 @@ def evaluate(scenario: Scenario, folder: Path, out: Path, on_frame: Callable[[],
 
     ``folder`` is where the scenario's paths begin. Raises Refused as `Bag` and the stages do.
     """
-    out.mkdir(parents=True, exist_ok=True)
     results = Results()
-    scorer = Scorer(results, scenario.frame_thresholds, scenario.mode == "realtime")
-    with opened(folder / scenario.bag, topics_of(scenario)) as (bag, lacking), _Lines(out) as lines:
-        conditions = _conditions(scenario, bag, lacking)
-        lines.begin(conditions)
+    with opened(folder / scenario.bag, topics_of(scenario)) as (bag, lacking):
+        recorded = {"path": scenario.bag, "sha256": bag.digest, "pictures": len(bag), "topics": asdict(bag.topics)}
+        with Session(scenario, results, out, {"lacking": lacking, "bag": recorded}) as session:
 
-        def after_picture() -> None:
-            lines.write(scorer.take())
-            on_frame()
+            def after_picture() -> None:
+                session.take()
+                on_frame()
 
-        said = bag.asked([(each.at, each.text) for each in scenario.instructions])
-        play(bag, scenario.node_parameters(), out, _schedule(scenario), after_picture, results, said)
-        lines.write(scorer.take(ended=True))
-    kept = scorer.kept
-    conditions |= {"hand_model": results.hand_model}
-    evaluation = judge(scenario, whole(kept, results), kept.pairs, kept.verdicts, kept.reasons, conditions)
-    (out / SUMMARY).write_text(json.dumps(evaluation.as_dict(), indent=2, allow_nan=False) + "\n")
-    return evaluation
+            said = bag.asked([(each.at, each.text) for each in scenario.instructions])
+            play(bag, scenario.node_parameters(), out, _schedule(scenario), after_picture, results, said)
+            return session.finish()
 
 
 def topics_of(scenario: Scenario) -> Topics:
     """The topics that a scenario names."""
     named, truth = scenario.topics, scenario.truth
     return Topics(truth=truth.hands, true_goal=truth.joint_goal, true_wrist=truth.wrist_goal, **named.model_dump())
+
+
+class Session:
+    """What comes into ``results`` is scored, picture by picture, and written. Use as a context manager."""
+
+    def __init__(self, scenario: Scenario, results: Results, out: Path, given: Mapping[str, Any]) -> None:
+        self._scenario, self._results, self._out = scenario, results, out
+        self._scorer = Scorer(results, scenario.frame_thresholds, scenario.mode == "realtime")
+        self._lines = _Lines(out)
+        self._conditions = {
+            **given,
+            "scenario": scenario.model_dump(mode="json"),
+            "started": datetime.now(UTC).isoformat(timespec="seconds"),
+            "environment": environment(),
+        }
+
+    def __enter__(self) -> Session:
+        self._out.mkdir(parents=True, exist_ok=True)
+        self._lines.__enter__()
+        self._lines.begin(self._conditions)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._lines.__exit__(*error)
+
+    def take(self, ended: bool = False) -> None:
+        """Write the lines of the pictures that are complete; of all that are left where the run has ended."""
+        self._lines.write(self._scorer.take(ended))
+
+    def verdict(self) -> Evaluation:
+        """Of what was taken so far."""
+        kept = self._scorer.kept
+        conditions = self._conditions | {"hand_model": self._results.hand_model}
+        figures = whole(kept, self._results)
+        return judge(self._scenario, figures, kept.pairs, kept.verdicts, kept.reasons, conditions)
+
+    def finish(self) -> Evaluation:
+        """Take what is left and write ``summary.json``."""
+        self.take(ended=True)
+        evaluation = self.verdict()
+        (self._out / SUMMARY).write_text(json.dumps(evaluation.as_dict(), indent=2, allow_nan=False) + "\n")
+        return evaluation
 
 
 def judge(
@@ -122,16 +157,6 @@ def _schedule(scenario: Scenario) -> Schedule | None:
     if scenario.mode == "offline":
         return None
     return Schedule(scenario.mode, rate=scenario.rate or 0.0)
-
-
-def _conditions(scenario: Scenario, bag: Bag, lacking: str) -> dict[str, Any]:
-    return {
-        "lacking": lacking,
-        "scenario": scenario.model_dump(mode="json"),
-        "bag": {"path": scenario.bag, "sha256": bag.digest, "pictures": len(bag), "topics": asdict(bag.topics)},
-        "started": datetime.now(UTC).isoformat(timespec="seconds"),
-        "environment": environment(),
-    }
 
 
 class _Lines:

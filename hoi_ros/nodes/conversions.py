@@ -13,7 +13,7 @@ from typing import Any
 import cv2
 import numpy as np
 from builtin_interfaces.msg import Duration, Time
-from geometry_msgs.msg import Point, Pose, PoseStamped, Quaternion, Vector3
+from geometry_msgs.msg import Point, Pose, PoseArray, PoseStamped, Quaternion, Vector3
 from numpy.typing import NDArray
 from PIL import Image as Picture
 from PIL import UnidentifiedImageError
@@ -167,6 +167,12 @@ def joint_goal(trajectory: JointTrajectory, wrist: PoseStamped) -> JointGoal:
         stamp_ns=stamp_ns(wrist.header),
         frame_id=wrist.header.frame_id,
     )
+
+
+def keypoints(message: PoseArray) -> Array | None:
+    """The 21 points (21, 3), m, of a pose array; None where it holds others, or non-finite ones."""
+    points = np.array([(p.position.x, p.position.y, p.position.z) for p in message.poses])
+    return points if points.shape == (21, 3) and np.isfinite(points).all() else None
 
 
 def object_cloud(message: PointCloud2) -> ObjectCloud:

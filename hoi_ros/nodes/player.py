@@ -14,7 +14,7 @@ from typing import Any
 
 import rclpy
 from builtin_interfaces.msg import Time
-from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from diagnostic_msgs.msg import DiagnosticArray
 from geometry_msgs.msg import PoseStamped
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.qos import QoSProfile
@@ -27,6 +27,7 @@ from trajectory_msgs.msg import JointTrajectory
 
 from hoi_ros.msg import GraspArray, HandPoseArray, Status
 from hoi_ros.nodes import conversions, transport
+from hoi_ros.nodes.listener import Listener
 from hoi_ros.nodes.serialized import msgtype
 from hoi_ros.refusals import Reason, Refused
 from hoi_ros.replay.bag import Asked, Bag, Frame
@@ -65,12 +66,7 @@ class Player:
         self.results, self._said = results, deque(said)
         self._bag, self._nodes, self._domain, self._writer = bag, nodes, domain, writer
         self._wants_depth = wants_depth and bool(bag.topics.depth)
-        self._sent_at: dict[int, float] = {}  # stamp -> steady time
-        self._answers: dict[tuple[str, int], Answer] = {}
-        self._hands: set[int] = set()
-        self._trajectories: deque[tuple[JointTrajectory, float]] = deque()
-        self._wrists: deque[PoseStamped] = deque()
-        self._faults: dict[str, str] = {}  # node -> what its diagnostics call an error
+        self._listener = Listener(results)
         self._now = 0  # simulated, ns
         self._sampled_at = 0.0
 
@@ -82,7 +78,7 @@ class Player:
         self._executor = SingleThreadedExecutor(context=self._context)
         self._executor.add_node(self._node)
         for topic, kind in PUBLISHED.items():
-            handler = getattr(self, f"_on_{topic.strip('/')}")
+            handler = getattr(self._listener, f"on_{topic.strip('/')}")
             self._node.create_subscription(
                 kind, topic, self._recorder(topic, kind, handler), QoSProfile(depth=100), raw=True
             )
@@ -94,7 +90,7 @@ class Player:
         if self._said:
             self._cloud = self._node.create_publisher(PointCloud2, "object_cloud", QoSProfile(depth=5))
             self._instruction = self._node.create_publisher(String, "instruction", QoSProfile(depth=5))
-            handler = self._recorder("grasps", GraspArray, self._on_grasps)
+            handler = self._recorder("grasps", GraspArray, self._listener.on_grasps)
             self._node.create_subscription(GraspArray, "grasps", handler, QoSProfile(depth=100), raw=True)
         return self
 
@@ -108,7 +104,7 @@ class Player:
         deadline = time.monotonic() + READY_TIMEOUT
         while not self._connected():
             self._nodes.ensure_alive()
-            for node, fault in self._faults.items():
+            for node, fault in self._listener.faults.items():
                 reason, _, sentence = fault.partition(": ")  # as the nodes word why they could not configure
                 raise Refused(Reason[reason], f"{node.rpartition('/')[2]}: {sentence}")
             if time.monotonic() > deadline:
@@ -165,14 +161,12 @@ class Player:
     def _send(self, frame: Frame) -> None:
         self._nodes.ensure_alive()
         self.results.add_picture(frame)
-        self._answers.clear()
-        self._hands.clear()
         self._tell_time(max(self._now, frame.image.stamp_ns))
         if frame.camera_info is not None:
             self._camera_info.publish(frame.camera_info.cdr)
         if self._depth is not None and frame.depth is not None:
             self._depth.publish(frame.depth.cdr)
-        self._sent_at[frame.image.stamp_ns] = time.monotonic()
+        self._listener.sent(frame.image.stamp_ns)
         self._image.publish(frame.image.cdr)
 
     def _say_until(self, time_ns: int | None, timeout: float) -> None:
@@ -211,50 +205,6 @@ class Player:
 
         return receive
 
-    def _on_hands(self, message: HandPoseArray) -> None:
-        self._hands.add(conversions.stamp_ns(message.header))
-        for hand in message.hands:
-            self.results.hand_model = hand.hand_model
-            self.results.hands.append(conversions.hand_pose(hand))
-
-    def _on_grasps(self, message: GraspArray) -> None:
-        self.results.grasps += [conversions.grasp(each) for each in message.grasps]
-
-    def _on_joint_goal(self, message: JointTrajectory) -> None:
-        self._trajectories.append((message, time.monotonic()))
-        self._pair_goals()
-
-    def _on_wrist_goal(self, message: PoseStamped) -> None:
-        self._wrists.append(message)
-        self._pair_goals()
-
-    def _pair_goals(self) -> None:
-        """Only the wrist goal tells the picture; the two topics each keep their order."""
-        while self._trajectories and self._wrists:
-            (trajectory, received), wrist = self._trajectories.popleft(), self._wrists.popleft()
-            stamp = conversions.stamp_ns(wrist.header)
-            self.results.goals.append(conversions.joint_goal(trajectory, wrist))
-            if stamp in self._sent_at:
-                self.results.delays[stamp] = received - self._sent_at.pop(stamp)
-
-    def _on_status(self, message: Status) -> None:
-        reason = Reason(message.reason)
-        stamp = conversions.stamp_ns(message.header)
-        answer = Answer(message.node, stamp, reason, message.message, float(message.latency), float(message.age))
-        if message.node == "grasp_synthesis":
-            self.results.replies.append(answer)
-            return
-        self._answers[message.node, stamp] = answer
-        self.results.answers.append(answer)
-        self.results.dropped[message.node] = int(message.dropped)
-
-    def _on_diagnostics(self, message: DiagnosticArray) -> None:
-        for status in message.status:
-            values = {pair.key: pair.value for pair in status.values}
-            if status.level == DiagnosticStatus.ERROR and values.get("state") == "unconfigured":
-                self._faults[status.name] = status.message
-            self.results.diagnostics[status.name] = values
-
     # --- waiting ------------------------------------------------------------------------------------------------
 
     def _connected(self) -> bool:
@@ -266,13 +216,13 @@ class Player:
         return heard and all(self._node.count_publishers(topic) > 0 for topic in PUBLISHED)
 
     def _complete(self, stamp: int) -> bool:
-        estimation = self._answers.get(("pose_estimation", stamp))
+        estimation = self._listener.answer("pose_estimation", stamp)
         if estimation is None:
             return False
         if estimation.reason not in (Reason.NONE, *WITHOUT_GOAL):
             return True
-        retargeting = self._answers.get(("retargeting", stamp))
-        if retargeting is None or stamp not in self._hands:
+        retargeting = self._listener.answer("retargeting", stamp)
+        if retargeting is None or not self._listener.has_hands(stamp):
             return False
         goal_came = bool(self.results.goals) and self.results.goals[-1].stamp_ns == stamp
         return retargeting.reason is not Reason.NONE or goal_came

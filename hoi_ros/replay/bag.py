@@ -11,7 +11,6 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from rosbags.highlevel import AnyReader
 from rosbags.interfaces import Connection
 from rosbags.typesys import Stores, get_typestore
@@ -151,7 +150,7 @@ class Bag:
                 image,
                 near("depth"),
                 near("camera_info", math.inf),
-                _keypoints(truth.message) if truth else None,
+                conversions.keypoints(truth.message) if truth else None,
                 conversions.joint_goal(goal.message, wrist.message) if goal and wrist else None,
                 time_ns,
             )
@@ -255,11 +254,6 @@ class Bag:
 def _nearest(candidates: Iterable[Recorded], stamp_ns: int, slop_ns: float) -> Recorded | None:
     best = min(candidates, key=lambda r: abs(r.stamp_ns - stamp_ns), default=None)
     return best if best is not None and abs(best.stamp_ns - stamp_ns) <= slop_ns else None
-
-
-def _keypoints(message: Any) -> Array | None:
-    points = np.array([(p.position.x, p.position.y, p.position.z) for p in message.poses])
-    return points if points.shape == (21, 3) and np.isfinite(points).all() else None
 
 
 def _shared(a: str, b: str) -> int:

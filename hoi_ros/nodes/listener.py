@@ -1,0 +1,91 @@
+"""What the nodes publish, collected as results: hands, goals by their picture, statuses, grasps, diagnostics."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from geometry_msgs.msg import PoseStamped
+from trajectory_msgs.msg import JointTrajectory
+
+from hoi_ros.msg import GraspArray, HandPoseArray, Status
+from hoi_ros.nodes import conversions
+from hoi_ros.refusals import Reason
+from hoi_ros.replay.results import Answer, Results
+
+
+class Listener:
+    """Callbacks that fill ``results``; the owner subscribes them."""
+
+    def __init__(self, results: Results) -> None:
+        self.results = results
+        self.faults: dict[str, str] = {}  # node -> what its diagnostics call an error
+        self._sent_at: dict[int, float] = {}  # stamp -> steady time
+        self._answers: dict[str, Answer] = {}  # to the last picture, by node
+        self._hands = 0  # stamp of the last hands
+        self._trajectories: deque[tuple[JointTrajectory, float]] = deque()
+        self._wrists: deque[PoseStamped] = deque()
+
+    def sent(self, stamp: int) -> None:
+        """A picture was sent now."""
+        self._answers.clear()
+        self._sent_at[stamp] = time.monotonic()
+
+    def answer(self, node: str, stamp: int) -> Answer | None:
+        """What a node said of the last picture that was sent, once it has."""
+        found = self._answers.get(node)
+        return found if found is not None and found.stamp_ns == stamp else None
+
+    def has_hands(self, stamp: int) -> bool:
+        """Whether the last hands are of a picture."""
+        return self._hands == stamp
+
+    def on_hands(self, message: HandPoseArray) -> None:
+        """Topic ``hands``."""
+        self._hands = conversions.stamp_ns(message.header)
+        for hand in message.hands:
+            self.results.hand_model = hand.hand_model
+            self.results.hands.append(conversions.hand_pose(hand))
+
+    def on_grasps(self, message: GraspArray) -> None:
+        """Topic ``grasps``."""
+        self.results.grasps += [conversions.grasp(each) for each in message.grasps]
+
+    def on_joint_goal(self, message: JointTrajectory) -> None:
+        """Topic ``joint_goal``."""
+        self._trajectories.append((message, time.monotonic()))
+        self._pair_goals()
+
+    def on_wrist_goal(self, message: PoseStamped) -> None:
+        """Topic ``wrist_goal``."""
+        self._wrists.append(message)
+        self._pair_goals()
+
+    def on_status(self, message: Status) -> None:
+        """Topic ``status``."""
+        reason, stamp = Reason(message.reason), conversions.stamp_ns(message.header)
+        answer = Answer(message.node, stamp, reason, message.message, float(message.latency), float(message.age))
+        if message.node == "grasp_synthesis":
+            self.results.replies.append(answer)
+            return
+        self._answers[message.node] = answer
+        self.results.answers.append(answer)
+        self.results.dropped[message.node] = int(message.dropped)
+
+    def on_diagnostics(self, message: DiagnosticArray) -> None:
+        """Topic ``/diagnostics``."""
+        for status in message.status:
+            values = {pair.key: pair.value for pair in status.values}
+            if status.level == DiagnosticStatus.ERROR and values.get("state") == "unconfigured":
+                self.faults[status.name] = status.message
+            self.results.diagnostics[status.name] = values
+
+    def _pair_goals(self) -> None:
+        """Only the wrist goal tells the picture; the two topics each keep their order."""
+        while self._trajectories and self._wrists:
+            (trajectory, received), wrist = self._trajectories.popleft(), self._wrists.popleft()
+            stamp = conversions.stamp_ns(wrist.header)
+            self.results.goals.append(conversions.joint_goal(trajectory, wrist))
+            if stamp in self._sent_at:
+                self.results.delays[stamp] = received - self._sent_at.pop(stamp)
