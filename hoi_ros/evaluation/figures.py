@@ -26,6 +26,7 @@ FIGURES: Mapping[str, str] = {
     "answered": "share of the pictures that got an answer: goals, or a refusal with its reason",
     "refused": "share of the pictures that were refused by a node, for whatever reason",
     "unanswered": "share of the pictures without an answer: replaced by a newer one, or lost on the way",
+    "lost": "pictures without an answer that no node counts as replaced by a newer one: lost on the way",
     "failed": "share of the pictures that broke a threshold of pictures",
     "missing": "share of the pictures that the recording lacks: gaps of its stamps against their usual step",
     "backwards": "pictures whose stamp is not later than that of the picture before",

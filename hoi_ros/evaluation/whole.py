@@ -26,6 +26,7 @@ def whole(kept: Kept, results: Results) -> dict[str, float]:
         "refused": verdicts["refused"],
         "unanswered": verdicts["unanswered"],
         "failed": verdicts["fail"],
+        "lost": max(0.0, kept.verdicts.get("unanswered", 0) - float(sum(results.dropped.values()))),
     }
     stamps = np.array(kept.stamps)
     figures["backwards"] = float((np.diff(stamps) <= 0).sum())

@@ -21,7 +21,10 @@ from hoi_ros.evaluation.comparison import compare
 from hoi_ros.evaluation.evaluate import Evaluation, evaluate
 from hoi_ros.evaluation.figures import FRAME_FIGURES
 from hoi_ros.evaluation.scenario import Scenario
+from hoi_ros.evaluation.scoring import Scorer
+from hoi_ros.evaluation.whole import whole
 from hoi_ros.refusals import Reason, Refused
+from hoi_ros.replay.results import Results
 
 
 def scenario(bag: Path, **content: Any) -> Scenario:
@@ -212,3 +215,11 @@ def test_the_command_tells_by_its_exit(tmp_path: Path):
     assert passed.exit_code == 0 and json.loads(passed.stdout.splitlines()[-1])["passed"]
     failed = cli(tmp_path, bag=bag, thresholds={"hand.mpjpe_mm": {"max": 0.001}})
     assert failed.exit_code == 1 and "hand.mpjpe_mm is" in failed.stdout
+
+
+def test_what_nodes_replaced_is_not_lost():
+    results = Results(stamps=[1, 2, 3], dropped={"pose_estimation": 2})
+    scorer = Scorer(results, {}, realtime=True)
+    scorer.take(ended=True)
+    assert scorer.kept.verdicts == {"unanswered": 3}
+    assert whole(scorer.kept, results)["lost"] == 1.0
