@@ -43,6 +43,11 @@ def test_a_real_hand_passes(tmp_path: Path, shared_data: Path):
     assert result(SCENARIOS / "hand_rgbd.yaml", tmp_path)["passed"]
 
 
+def test_real_tables_without_a_hand_give_no_goal(tmp_path: Path, shared_data: Path):
+    found = result(SCENARIOS / "tabletop.yaml", tmp_path)
+    assert found["refusals"] == {"no_hand": 4}
+
+
 @pytest.mark.parametrize("mode", ["offline", "lockstep"])
 def test_the_rendered_recording_passes(rendered: Path, tmp_path: Path, mode: str):
     scenario = Scenario.load(SCENARIOS / "rendered.yaml", {"bag": str(rendered), "mode": mode})

@@ -78,6 +78,14 @@ def test_grasps_follow_the_cloud_wherever_it_lies(stage: AffordGrasp) -> None:
         assert np.linalg.norm(hand.keypoints - offset - handle, axis=1).min() < 0.05
 
 
+def test_a_cloud_of_few_points_is_grasped(stage: AffordGrasp) -> None:
+    """Fewer than the networks look at."""
+    few = cloud().points[:: len(cloud().points) // 250]
+    assert len(few) < 300
+    (grasp,) = stage.synthesize(ObjectCloud(few), "Wrap your hand around the mug.", 1, 0)
+    assert np.isfinite(grasp.hand.keypoints).all()
+
+
 @pytest.mark.parametrize(
     ("sentence", "reason"),
     [

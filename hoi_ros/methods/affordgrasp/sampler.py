@@ -50,10 +50,13 @@ class Sampler:
 
     @torch.inference_mode()
     def heard(self, cloud: ObjectCloud, texts: Text, count: int) -> Array:
-        """Logits (T, count) that the first points of a cloud, farthest first, are what T sentences speak of."""
+        """Logits (T, count) that the first points of a cloud, farthest first, are what T sentences speak of.
+
+        Of a cloud of fewer points, of all of them.
+        """
         assert cloud.normals is not None
         ball, radius = unit_ball(_single(cloud.points)[None])
-        logits = self.generator(ball, _single(cloud.normals)[None], radius, texts, torch.arange(count))
+        logits = self.generator(ball, _single(cloud.normals)[None], radius, texts, torch.arange(min(count, len(cloud.points))))
         found: Array = logits.numpy().astype(np.float64)
         return found
 
