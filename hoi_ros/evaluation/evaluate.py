@@ -13,6 +13,7 @@ from typing import Any
 from hoi_ros.evaluation import faults
 from hoi_ros.evaluation.environment import environment
 from hoi_ros.evaluation.figures import FRAME_FIGURES
+from hoi_ros.evaluation.grasps import grasp_figures, load_solid
 from hoi_ros.evaluation.scenario import Scenario, Threshold
 from hoi_ros.evaluation.scoring import Line, Pair, Scorer
 from hoi_ros.evaluation.whole import whole
@@ -71,7 +72,8 @@ def evaluate(scenario: Scenario, folder: Path, out: Path, on_frame: Callable[[],
     results = Results()
     with opened(folder / scenario.bag, topics_of(scenario)) as (bag, lacking):
         recorded = {"path": scenario.bag, "sha256": bag.digest, "pictures": len(bag), "topics": asdict(bag.topics)}
-        with Session(scenario, results, out, {"lacking": lacking, "bag": recorded}) as session:
+        mesh = folder / scenario.truth.mesh if scenario.truth.mesh else None
+        with Session(scenario, results, out, {"lacking": lacking, "bag": recorded}, mesh) as session:
 
             def after_picture() -> None:
                 session.take()
@@ -85,13 +87,22 @@ def evaluate(scenario: Scenario, folder: Path, out: Path, on_frame: Callable[[],
 def topics_of(scenario: Scenario) -> Topics:
     """The topics that a scenario names."""
     named, truth = scenario.topics, scenario.truth
-    return Topics(truth=truth.hands, true_goal=truth.joint_goal, true_wrist=truth.wrist_goal, **named.model_dump())
+    return Topics(
+        truth=truth.hands,
+        true_goal=truth.joint_goal,
+        true_wrist=truth.wrist_goal,
+        true_object=truth.object,
+        **named.model_dump(),
+    )
 
 
 class Session:
     """What comes into ``results`` is scored, picture by picture, and written. Use as a context manager."""
 
-    def __init__(self, scenario: Scenario, results: Results, out: Path, given: Mapping[str, Any]) -> None:
+    def __init__(
+        self, scenario: Scenario, results: Results, out: Path, given: Mapping[str, Any], mesh: Path | None = None
+    ) -> None:
+        self._mesh = load_solid(mesh) if mesh else None
         self._scenario, self._results, self._out = scenario, results, out
         self._scorer = Scorer(results, scenario.frame_thresholds, scenario.mode == "realtime")
         self._lines = _Lines(out)
@@ -120,6 +131,8 @@ class Session:
         kept = self._scorer.kept
         conditions = self._conditions | {"hand_model": self._results.hand_model}
         figures = whole(kept, self._results)
+        if self._mesh is not None:
+            figures |= grasp_figures(self._results, self._mesh)
         return judge(self._scenario, figures, kept.pairs, kept.verdicts, kept.reasons, conditions)
 
     def finish(self) -> Evaluation:

@@ -42,6 +42,9 @@ FIGURES: Mapping[str, str] = {
     "grasp.sentences": "sentences that were said",
     "grasp.answered": "share of the sentences that got grasps",
     "grasp.count": "grasps for a sentence that got any, on average",
+    "grasp.iv_cm3": "volume of the hand inside the true object, 5 mm voxels, mean of the grasps [IV]",
+    "grasp.within_5mm": "share of the grasps whose two-way depth in the true object is at most 5 mm",
+    "grasp.contact": "share of the grasps with a vertex at most 5 mm from the true object [Contact ratio, GraspTTA]",
     "grasp.latency_p95_ms": "95th percentile from a sentence to its grasps or its refusal",
     "memory.growth_mb": "of the nodes' process, from a fifth of the run to its end",
 }

@@ -63,6 +63,8 @@ class TruthTopics(_Strict):
     hands: Annotated[str, Field(description="PoseArray of 21 keypoints, m, in the camera's frame")] = ""
     joint_goal: Annotated[str, Field(description="JointTrajectory, with wrist_goal's stamps")] = ""
     wrist_goal: Annotated[str, Field(description="PoseStamped")] = ""
+    object: Annotated[str, Field(description="ObjectState or PoseStamped: the mesh's frame in the clouds'")] = ""
+    mesh: Annotated[str, Field(description="file of the object's mesh, m, closed; relative to this file")] = ""
 
 
 class Said(_Strict):
@@ -100,6 +102,8 @@ class Scenario(_Strict):
             for name in asked:
                 if name not in known:
                     raise ValueError(f"figure '{name}' is not known{nearest(name, known)}")
+        if bool(self.truth.object) != bool(self.truth.mesh):
+            raise ValueError("truth.object and truth.mesh belong together")
         if self.rate is not None and self.mode != "realtime":
             raise ValueError(f"rate is for mode realtime, not {self.mode}")
         return self

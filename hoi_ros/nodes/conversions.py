@@ -157,16 +157,21 @@ def hand_pose(message: hoi.HandPose) -> HandPose:
 
 def joint_goal(trajectory: JointTrajectory, wrist: PoseStamped) -> JointGoal:
     """The goal of a trajectory's last point and the wrist beside it, whose header tells the picture."""
-    p, q = wrist.pose.position, wrist.pose.orientation
     return JointGoal(
         names=tuple(trajectory.joint_names),
         positions=np.array(trajectory.points[-1].positions, dtype=np.float64),
         actuator_names=(),
         actuator_positions=np.zeros(0),
-        wrist_pose=np.array([p.x, p.y, p.z, q.x, q.y, q.z, q.w]),
+        wrist_pose=pose_array(wrist.pose),
         stamp_ns=stamp_ns(wrist.header),
         frame_id=wrist.header.frame_id,
     )
+
+
+def pose_array(message: Pose) -> Array:
+    """(7,) xyz m + xyzw."""
+    p, q = message.position, message.orientation
+    return np.array([p.x, p.y, p.z, q.x, q.y, q.z, q.w])
 
 
 def keypoints(message: PoseArray) -> Array | None:

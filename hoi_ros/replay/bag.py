@@ -41,6 +41,7 @@ class Topics:
     true_wrist: str = ""
     object_cloud: str = ""
     instruction: str = ""
+    true_object: str = ""
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,7 @@ class Asked:
     time_ns: int
     sentence: str
     cloud: Recorded
+    true_object: Array | None = None  # (7,) xyz m + xyzw: of the object in the cloud's frame
 
 
 class Bag:
@@ -138,7 +140,9 @@ class Bag:
     def frames(self, slop_ns: int = 10_000_000) -> Iterator[Frame]:
         """Pictures in the order recorded, with the depth and truth of the nearest stamp, at most ``slop_ns`` off."""
         waiting: deque[tuple[int, Recorded]] = deque()
-        topics = {name: field for field, name in asdict(self.topics).items() if name and field not in ASKED}
+        topics = {
+            name: field for field, name in asdict(self.topics).items() if name and field not in (*ASKED, "true_object")
+        }
         beside: dict[str, deque[Recorded]] = {field: deque(maxlen=64) for field in topics.values()}
 
         def complete(time_ns: int, image: Recorded) -> Frame:
@@ -183,7 +187,18 @@ class Bag:
             while left and last is not None and left[0][0] < time_ns:
                 found.append(Asked(*left.popleft(), last))
             last = recorded
-        return found + [Asked(*each, last) for each in left if last is not None]
+        return self._with_objects(found + [Asked(*each, last) for each in left if last is not None])
+
+    def _with_objects(self, asked: list[Asked], slop_ns: int = 50_000_000) -> list[Asked]:
+        """The same with where the object truly was, by the stamps of the clouds."""
+        if not self.topics.true_object:
+            return asked
+        poses = {recorded.stamp_ns: recorded for _, _, recorded in self.messages({self.topics.true_object})}
+        near = (_nearest(poses.values(), each.cloud.stamp_ns, slop_ns) for each in asked)
+        return [
+            replace(each, true_object=conversions.pose_array(pose.message.pose) if pose else None)
+            for each, pose in zip(asked, near, strict=True)
+        ]
 
     def _sentences(self) -> list[tuple[int, str]]:
         connections = self._connections(self.topics.instruction)

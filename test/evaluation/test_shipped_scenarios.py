@@ -51,6 +51,8 @@ def test_real_tables_without_a_hand_give_no_goal(tmp_path: Path, shared_data: Pa
 @pytest.mark.parametrize("mode", ["offline", "lockstep"])
 def test_the_rendered_recording_passes(rendered: Path, tmp_path: Path, mode: str):
     scenario = Scenario.load(SCENARIOS / "rendered.yaml", {"bag": str(rendered), "mode": mode})
+    truth = scenario.truth.model_copy(update={"mesh": str(rendered.with_suffix(".obj"))})
+    scenario = scenario.model_copy(update={"truth": truth})
     found = evaluate(scenario, Path(), tmp_path, lambda: None)
     assert found.passed, found.reasons
     assert found.figures["grasp.sentences"] == 2 and found.figures["grasp.count"] == 8

@@ -56,7 +56,9 @@ class Sampler:
         """
         assert cloud.normals is not None
         ball, radius = unit_ball(_single(cloud.points)[None])
-        logits = self.generator(ball, _single(cloud.normals)[None], radius, texts, torch.arange(min(count, len(cloud.points))))
+        logits = self.generator(
+            ball, _single(cloud.normals)[None], radius, texts, torch.arange(min(count, len(cloud.points)))
+        )
         found: Array = logits.numpy().astype(np.float64)
         return found
 
