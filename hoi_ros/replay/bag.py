@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 import struct
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -102,7 +103,8 @@ class Bag:
             raise Refused(Reason.FILE, f"{self.path} is a ROS 1 bag; convert it with: rosbags-convert")
         wanted = topics or Topics()
         try:
-            self._reader = AnyReader([self.path], default_typestore=get_typestore(Stores.LATEST))
+            self._types = get_typestore(Stores.LATEST)
+            self._reader = AnyReader([self.path], default_typestore=self._types)
             self._reader.open()
         except Exception as error:  # a reader of foreign bytes fails in many ways
             raise self._unreadable(error) from None
@@ -172,22 +174,40 @@ class Bag:
     def asked(self, said: Sequence[tuple[float, str]] = ()) -> list[Asked]:
         """Every sentence with the last cloud before it, with the first one of all where there is none before.
 
-        ``said``: when (s after the first picture) and what, in place of the recording's own sentences. Raises
-        Refused(FILE) where something is said and there is no cloud.
+        ``said``: when (s after the first picture) and what, in place of the recording's own sentences. Without a topic
+        of clouds, depth pictures are made ones. Raises Refused(FILE) where something is said and there is neither.
         """
-        if not self.topics.object_cloud or not (said or self.topics.instruction):
-            if said:
-                raise Refused(Reason.FILE, f"{self.path} has no object cloud ({ASKED['object_cloud']}) to speak of")
+        if not said and not (self.topics.instruction and self.topics.object_cloud):
             return []
         first = next(self.frames()).time_ns
         left = deque(sorted([(first + round(at * NS), text) for at, text in said] or self._sentences()))
         found: list[Asked] = []
-        last: Recorded | None = None
-        for _, time_ns, recorded in self.messages({self.topics.object_cloud}):
+        last: Callable[[], Recorded] | None = None
+        for time_ns, cloud in self._clouds():
             while left and last is not None and left[0][0] < time_ns:
-                found.append(Asked(*left.popleft(), last))
-            last = recorded
-        return self._with_objects(found + [Asked(*each, last) for each in left if last is not None])
+                found.append(Asked(*left.popleft(), last()))
+            last = cloud
+        return self._with_objects(found + [Asked(*each, last()) for each in left if last is not None])
+
+    def _clouds(self) -> Iterator[tuple[int, Callable[[], Recorded]]]:
+        """When there was a cloud, and what gives it: those of depth are made where they are wanted."""
+        if self.topics.object_cloud:
+            for _, time_ns, recorded in self.messages({self.topics.object_cloud}):
+                yield time_ns, partial(_same, recorded)
+            return
+        if not self.topics.depth:
+            raise Refused(
+                Reason.FILE, f"{self.path} has neither an object cloud ({ASKED['object_cloud']}) nor depth to speak of"
+            )
+        for frame in self.frames():
+            if frame.depth is not None and frame.camera_info is not None:
+                yield frame.time_ns, partial(self._cloud_of, frame.depth, frame.camera_info.message)
+
+    def _cloud_of(self, depth: Recorded, camera_info: Any) -> Recorded:
+        from hoi_ros.nodes.serialized import as_bytes  # the pipeline with it, which bags do without
+
+        cloud = conversions.depth_cloud(depth.message, camera_info)
+        return Recorded(cloud, as_bytes(cloud, self._types)[1], depth.stamp_ns)
 
     def _with_objects(self, asked: list[Asked], slop_ns: int = 50_000_000) -> list[Asked]:
         """The same with where the object truly was, by the stamps of the clouds."""
@@ -264,6 +284,10 @@ class Bag:
     def _unreadable(self, error: Exception) -> Refused:
         why = " ".join(str(error).split()) or type(error).__name__
         return Refused(Reason.FILE, f"{self.path} cannot be read as a bag: {why}")
+
+
+def _same(recorded: Recorded) -> Recorded:
+    return recorded
 
 
 def _nearest(candidates: Iterable[Recorded], stamp_ns: int, slop_ns: float) -> Recorded | None:

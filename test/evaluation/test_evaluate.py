@@ -178,6 +178,12 @@ def test_a_topic_that_is_not_there_is_named(tmp_path: Path):
         evaluate(asked, Path(), tmp_path / "out", lambda: None)
 
 
+def test_a_sentence_needs_a_cloud_or_depth(tmp_path: Path):
+    bag = rewritten(tmp_path, lambda topic, m, t: [] if "depth" in topic else [(m, t)])
+    with pytest.raises(Refused, match="neither an object cloud .* nor depth"):
+        evaluate(scenario(bag, instructions=[{"text": "Grip it."}]), Path(), tmp_path / "out", lambda: None)
+
+
 def test_two_results_compare_picture_by_picture(tmp_path: Path):
     here, there = tmp_path / "here", tmp_path / "there"
     for folder, smoothing in ((here, False), (there, True)):

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from graph import camera_info, depth
 from hoi_ros.msg import HandPose as HandPoseMessage
 from hypothesis import given
 from hypothesis import strategies as st
@@ -380,3 +381,15 @@ def test_any_hand_message_becomes_a_hand_or_a_refusal(
         assert np.isfinite(hand.keypoints).all() and np.isfinite(hand.wrist_pose).all()
     except Refused:
         pass
+
+
+def test_a_depth_pictures_points_project_onto_its_pixels():
+    metres = np.full((48, 64), np.nan, np.float32)
+    metres[10, 20], metres[30, 5] = 0.7, 1.9
+    message = depth(5_000_000_007, metres)
+    camera = camera_info(5_000_000_007)
+    found = conversions.object_cloud(conversions.depth_cloud(message, camera))
+    np.testing.assert_allclose(found.points[:, 2], [0.7, 1.9], rtol=1e-6)
+    pixels = conversions.intrinsics(camera).project(found.points)
+    np.testing.assert_allclose(pixels, [[20, 10], [5, 30]], atol=1e-4)
+    assert (found.stamp_ns, found.frame_id) == (5_000_000_007, "camera")
