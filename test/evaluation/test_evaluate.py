@@ -180,7 +180,7 @@ def test_a_topic_that_is_not_there_is_named(tmp_path: Path):
 
 def test_a_sentence_needs_a_cloud_or_depth(tmp_path: Path):
     bag = rewritten(tmp_path, lambda topic, m, t: [] if "depth" in topic else [(m, t)])
-    with pytest.raises(Refused, match="neither an object cloud .* nor depth"):
+    with pytest.raises(Refused, match=r"neither an object cloud .* nor depth"):
         evaluate(scenario(bag, instructions=[{"text": "Grip it."}]), Path(), tmp_path / "out", lambda: None)
 
 

@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from graph import camera_info, depth
+from graph import camera_info as camera_of
+from graph import depth
 from hoi_ros.msg import HandPose as HandPoseMessage
 from hypothesis import given
 from hypothesis import strategies as st
@@ -387,7 +388,7 @@ def test_a_depth_pictures_points_project_onto_its_pixels():
     metres = np.full((48, 64), np.nan, np.float32)
     metres[10, 20], metres[30, 5] = 0.7, 1.9
     message = depth(5_000_000_007, metres)
-    camera = camera_info(5_000_000_007)
+    camera = camera_of(5_000_000_007)
     found = conversions.object_cloud(conversions.depth_cloud(message, camera))
     np.testing.assert_allclose(found.points[:, 2], [0.7, 1.9], rtol=1e-6)
     pixels = conversions.intrinsics(camera).project(found.points)
