@@ -74,7 +74,9 @@ _AFTER = re.compile(
     r"|,? (?<!^)(?:so (?:that|i|we|nothing|nobody)|while|because|since|as (?:i|we|you)|(?:when|before) you|if we|until"
     r"|without \w+ing)\b.*$"
 )
-_MODAL = re.compile(r"\bcan (?=(?:you|i|we|be|not) )|(?<= i )can |(?<= we )can |(?<= you )can ")
+_MODAL = re.compile(r"\bcan (?=(?:you|i|we|be|not) )|(?<=\bi )can |(?<=\bwe )can |(?<=\byou )can ")
+    r"\bcan (?=(?:you|i|we|be|not) )|(?<= i )can |(?<= we )can |(?<= you )can |(?<=^i )can |(?<=^we )can |(?<=^you )can "
+)
 _TOOL = re.compile(r"^(?:please )?use [\w -]+? to ")
 
 _QUESTION = re.compile(
@@ -223,7 +225,9 @@ def _category(text: str, category: str) -> tuple[str | None, str]:
     known = dict.fromkeys((*([category] if category else []), *lexicon.CATEGORIES))
     names = {noun: each for each in known for noun in lexicon.every_noun(each)}
     longest = "|".join(sorted(map(re.escape, names), key=len, reverse=True))
-    pattern = re.compile(rf"(?<= )(?<! left )(?<! right )({longest})(?=\b|s\b|es\b)")  # "left cup": of headphones
+    pattern = re.compile(
+        rf"(?<= )(?<! left )(?<! right )({longest})(?=\b|s\b|es\b)(?! shaped)"
+    )  # "left cup": of headphones
     text = re.sub(r"(?<=\w)-(?=\w)(?!grasp)", " ", text)
     match = pattern.search(text)
     found = names[match[1]] if match else None

@@ -53,6 +53,9 @@ def test_sentences_of_the_paper(sentence: str, affordance: A, category: str):
         ("Pull the left cup of the headphones.", A.PULL, "earphone", "left cup"),
         ("Handle the tab of the flat can the way one works a lever.", A.LEVER, "can", "tab"),
         ("Take hold of the keyboard and lift it.", A.LIFT, "keyboard", None),
+        ("You can drink from it once you have lifted the bowl.", A.LIFT, "bowl", None),
+        ("Hold the bowl-shaped pot's handle to take it off the stove.", A.HANDLE_GRASP, "pot", "handle"),
+        ("You can lift the can.", A.LIFT, "can", None),
         ("Pull it.", A.PULL, None, None),
     ],
 )

@@ -193,8 +193,8 @@ def understood(instruction: str) -> Request | None:
 
 
 def _heard(instruction: str, request: Request | None) -> str:
-    """What the networks read: where keywords understood the sentence, the same in words that they learnt."""
-    return reworded(request) if request else instruction
+    """What the networks read: where keywords understood a sentence and know its object, the same in learnt words."""
+    return reworded(request) if request and request.category else instruction
 
 
 def _completed(shown: Shown) -> Shown:
