@@ -75,8 +75,6 @@ _AFTER = re.compile(
     r"|without \w+ing)\b.*$"
 )
 _MODAL = re.compile(r"\bcan (?=(?:you|i|we|be|not) )|(?<=\bi )can |(?<=\bwe )can |(?<=\byou )can ")
-    r"\bcan (?=(?:you|i|we|be|not) )|(?<= i )can |(?<= we )can |(?<= you )can |(?<=^i )can |(?<=^we )can |(?<=^you )can "
-)
 _TOOL = re.compile(r"^(?:please )?use [\w -]+? to ")
 
 _QUESTION = re.compile(
