@@ -175,11 +175,19 @@ def test_view_refuses(tmp_path: Path):
 
 def test_play_refuses(tmp_path: Path):
     cut = tmp_path / "cut.mcap"
-    cut.write_bytes(hoi_ros.demo.BAG.read_bytes()[:100_000])
+    cut.write_bytes(hoi_ros.demo.BAG.read_bytes()[:1000])  # not one message is whole
     assert str(cut) in refused("file", "play", cut, "--out", tmp_path / "out")
     refused("parameter", "play", hoi_ros.demo.BAG, "--out", tmp_path / "out", "--mode", "sometimes")
     refused("parameter", "play", hoi_ros.demo.BAG, "--out", tmp_path / "out", "--estimator", "wish")
     refused("file", "play", hoi_ros.demo.BAG, "--out", tmp_path / "out", "--image-topic", "/nowhere")
+
+
+def test_play_uses_what_is_whole_of_a_recording_and_says_so(tmp_path: Path):
+    cut = tmp_path / "cut.mcap"
+    cut.write_bytes(hoi_ros.demo.BAG.read_bytes()[:100_000])
+    done = hoi("play", cut, "--out", tmp_path / "out", "--offline", "--json")
+    assert done.returncode == 0 and "cut.mcap was cut off" in done.stderr
+    assert json.loads(done.stdout.splitlines()[-1])["pictures"] >= 1
 
 
 def test_a_refusal_is_json_too(tmp_path: Path):
