@@ -14,6 +14,8 @@ from hoi_ros.nodes import conversions
 from hoi_ros.refusals import Reason
 from hoi_ros.replay.results import Answer, Results
 
+AWAITED = 1000  # pictures whose goal may still come: a graph that never answers must not fill the memory
+
 
 class Listener:
     """Callbacks that fill ``results``; the owner subscribes them."""
@@ -31,6 +33,8 @@ class Listener:
         """A picture was sent now."""
         self._answers.clear()
         self._sent_at[stamp] = time.monotonic()
+        if len(self._sent_at) > AWAITED:
+            del self._sent_at[next(iter(self._sent_at))]
 
     def answer(self, node: str, stamp: int) -> Answer | None:
         """What a node said of the last picture that was sent, once it has."""

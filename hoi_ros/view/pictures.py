@@ -79,10 +79,12 @@ def depth_colours(depth: NDArray[np.float32]) -> Picture:
 
 
 def titled(image: Picture, title: str) -> Picture:
-    """The picture under a line of text."""
+    """The picture under a line of text, smaller where it would not fit."""
     height = max(22, image.shape[0] // 14)
     bar = paper((height, image.shape[1]))
     scale = height / 36.0
+    (wide, _), _ = cv2.getTextSize(title, cv2.FONT_HERSHEY_SIMPLEX, scale, 1)
+    scale *= min(1.0, (image.shape[1] - 16) / max(wide, 1))
     cv2.putText(bar, title, (8, round(0.72 * height)), cv2.FONT_HERSHEY_SIMPLEX, scale, INK, 1, cv2.LINE_AA)
     return np.vstack([bar, image])
 
