@@ -42,6 +42,7 @@ class Reason(IntEnum):
     NO_GRASP = 29  # a request that can be read, but no grasp that fulfils it
     BUSY = 30  # more goals waiting than are taken
     CANCELLED = 31  # the client cancelled the goal, or the node was deactivated before its turn came
+    REPLACED = 32  # a newer input came before its turn
 
 
 class Refused(Exception):

@@ -74,6 +74,8 @@ class HandPose:
     track_id: int = 0
     stamp_ns: int = 0
     frame_id: str = ""
+    refinement: str = ""  # the refiner that moved it, or "unchanged: " and why; empty before any
+    change: float = 0.0  # m, by which its keypoints were moved on average
 
 
 @dataclass(frozen=True)
@@ -131,6 +133,18 @@ class ObjectCloud:
     stamp_ns: int = 0
     frame_id: str = ""
     viewpoint: Array | None = None  # (3,) m, where it was seen from, if from one place
+
+
+@dataclass(frozen=True)
+class ObjectState:
+    """One object as it was found in a picture, or as it truly is."""
+
+    pose: Array  # (7,) xyz m + xyzw, of the object's frame in `frame_id`
+    points: Array  # (N, 3) m, its completed surface in `frame_id`; N may be 0
+    caption: str = ""
+    score: float = 1.0  # 0..1
+    stamp_ns: int = 0
+    frame_id: str = ""
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,9 @@ def evaluate(
     out: Annotated[Path, typer.Option("--out", help="Folder to write to; made when it is not there.")] = Path(
         "out/evaluation"
     ),
-    mode: Annotated[str, typer.Option(help="lockstep, realtime or offline, in place of the scenario's own.")] = "",
+    mode: Annotated[
+        str, typer.Option(help="lockstep, realtime, offline or recorded, in place of the scenario's own.")
+    ] = "",
     compare: Annotated[
         Path | None,
         typer.Option(help="Folder of another result of the same recording: what got worse fails.", exists=True),
@@ -57,7 +59,7 @@ def evaluate(
     if junit:
         xml.write(found, junit)
     comparison = _compared(out, compare) if compare and found else None
-    pages = _drawn(done, comparison) if report else []
+    pages = _drawn(done, comparison, out) if report else []
     finish(_result(done, comparison, out), as_json, *_lines(done, comparison), *pages[:1], f"files: {out}/")
     if any(each.evaluation is None for each in done):
         raise typer.Exit(2)
@@ -86,21 +88,22 @@ def _compared(out: Path, other: Path) -> Comparison:
     return compare(out, other)
 
 
-def _drawn(done: list[Done], comparison: Comparison | None) -> list[str]:
-    """A page for each result; where they are."""
+def _drawn(done: list[Done], comparison: Comparison | None, out: Path) -> list[str]:
+    """A page for each result, and one of all of them where there are several; where they are, that one first."""
     from hoi_ros.evaluation.evaluate import topics_of
     from hoi_ros.replay.rescue import opened
-    from hoi_ros.view import evaluation_page
+    from hoi_ros.view import evaluation_index, evaluation_page
 
     pages = []
     with progress("drawing", len(done)) as advance:
         for each in done:
             if each.evaluation is not None:
                 task = each.task
+                mesh = task.folder / task.scenario.truth.mesh if task.scenario.truth.mesh else None
                 with opened(task.folder / task.scenario.bag, topics_of(task.scenario)) as (bag, _):
-                    pages.append(f"look at {evaluation_page.write(task.out, bag, comparison)}")
+                    pages.append(f"look at {evaluation_page.write(task.out, bag, comparison, mesh)}")
             advance()
-    return pages
+    return [f"look at {evaluation_index.write(out, done)}", *pages] if len(done) > 1 else pages
 
 
 def _result(done: list[Done], comparison: Comparison | None, out: Path) -> dict[str, Any]:
@@ -123,9 +126,9 @@ def _lines(done: list[Done], comparison: Comparison | None) -> list[str]:
     if comparison is not None:
         shown += ["compared with the other result:", *(f"  note: {each}" for each in comparison.notes)]
         shown += [f"  worse: {each}" for each in comparison.worse] or ["  nothing got worse beyond chance"]
-        shown += [
-            f"  better: {c.figure} fell from {c.before:.4g} to {c.after:.4g}" for c in comparison.changes if c.better
-        ]
+        shown += [f"  better: {c.figure} {c.way}" for c in comparison.changes if c.better]
+        if comparison.differences is not None:
+            shown.append(f"  largest difference of what was published: {comparison.differences}")
     return shown
 
 

@@ -12,19 +12,20 @@ import numpy as np
 from scipy.stats import bootstrap
 
 from hoi_ros.evaluation.evaluate import RESULT
+from hoi_ros.evaluation.figures import LARGER_IS_BETTER
+from hoi_ros.metrics.control import GoalStream, run_difference
 from hoi_ros.refusals import Reason, Refused
-from hoi_ros.types import Array
+from hoi_ros.replay import published
+from hoi_ros.types import Array, JointGoal
 
+PUBLISHED = "results.mcap"
 SURE = 0.95
 RESAMPLES = 2000
 
 
 @dataclass(frozen=True)
 class Change:
-    """Of one figure over the pictures that both results have it for; ``low`` to ``high`` holds the mean change.
-
-    Every figure of pictures is better when it is smaller.
-    """
+    """Of one figure over the pictures that both results have it for; ``low`` to ``high`` holds the mean change."""
 
     figure: str
     pictures: int
@@ -35,13 +36,36 @@ class Change:
 
     @property
     def worse(self) -> bool:
-        """Whether it grew, beyond chance."""
-        return self.low > 0.0
+        """Whether it went the wrong way, beyond chance: up, but for `LARGER_IS_BETTER`."""
+        return self.high < 0.0 if self.figure in LARGER_IS_BETTER else self.low > 0.0
 
     @property
     def better(self) -> bool:
-        """Whether it fell, beyond chance."""
-        return self.high < 0.0
+        """Whether it went the right way, beyond chance."""
+        return self.low > 0.0 if self.figure in LARGER_IS_BETTER else self.high < 0.0
+
+    @property
+    def way(self) -> str:
+        """From what to what it went, in words."""
+        return f"{'grew' if self.after > self.before else 'fell'} from {self.before:.4g} to {self.after:.4g}"
+
+
+@dataclass(frozen=True)
+class Differences:
+    """The largest absolute differences between what two runs published for the same pictures; None without data."""
+
+    pictures: int  # that both published hands or goals for
+    keypoints: float | None  # m, along an axis, of hands that both found
+    joints: float | None  # rad
+    wrist: float | None  # m, along an axis
+    other_hands: int  # pictures in which they found other hands: more, fewer, or of another side
+
+    def __str__(self) -> str:
+        named = {"keypoints": (self.keypoints, "m"), "joints": (self.joints, "rad"), "wrist": (self.wrist, "m")}
+        said = [f"{name} {value:.2g} {unit}" for name, (value, unit) in named.items() if value is not None]
+        if self.other_hands:
+            said.append(f"other hands in {self.other_hands}")
+        return f"{', '.join(said) or 'nothing to compare'} ({self.pictures} pictures)"
 
 
 @dataclass(frozen=True)
@@ -51,14 +75,13 @@ class Comparison:
     changes: tuple[Change, ...]
     verdicts: Mapping[str, tuple[int, int]]  # pictures of each verdict, before and after
     notes: tuple[str, ...]  # how the two differ in their conditions
+    differences: Differences | None = None  # None where one of them kept nothing that was published
 
     @property
     def worse(self) -> tuple[str, ...]:
         """What got worse, as sentences."""
         grown = [
-            f"{c.figure} grew from {c.before:.4g} to {c.after:.4g} (by {c.low:.3g} to {c.high:.3g}, {SURE:.0%} sure)"
-            for c in self.changes
-            if c.worse
+            f"{c.figure} {c.way} (by {c.low:.3g} to {c.high:.3g}, {SURE:.0%} sure)" for c in self.changes if c.worse
         ]
         before, after = self.verdicts["unanswered"]
         return (*grown, *([f"unanswered pictures grew from {before} to {after}"] if after > before else []))
@@ -93,7 +116,39 @@ def compare(result: Path, other: Path, seed: int = 0) -> Comparison:
         )
         for verdict in ("pass", "fail", "refused", "unanswered")
     }
-    return Comparison(tuple(changes), counts, tuple(_notes(conditions, others, len(here), len(there), len(shared))))
+    notes = _notes(conditions, others, len(here), len(there), len(shared))
+    try:
+        found = differences(result / PUBLISHED, other / PUBLISHED)
+    except Refused as refused:
+        found = None
+        notes.append(f"what was published is not compared: {refused.message}")
+    return Comparison(tuple(changes), counts, tuple(notes), found)
+
+
+def differences(one: Path, other: Path) -> Differences:
+    """Of two ``results.mcap``, read side by side. Raises Refused(FILE), Refused(PARAMETER) for other joints."""
+    pictures, strangers = set[int](), 0
+    keypoints, joints, wrist = (list[float]() for _ in range(3))
+    for stamp, some, others in published.common(published.hands(one), published.hands(other)):
+        pictures.add(stamp)
+        if [hand.side for hand in some] != [hand.side for hand in others]:
+            strangers += 1
+        keypoints += [_apart(a.keypoints, b.keypoints) for a, b in zip(some, others, strict=False) if a.side == b.side]
+    for stamp, goal, true in published.common(published.goals(one), published.goals(other)):
+        pictures.add(stamp)
+        step = run_difference(_alone(goal), _alone(true)).largest
+        joints += [step] if step is not None else []
+        wrist.append(_apart(goal.wrist_pose[:3], true.wrist_pose[:3]))
+    most = [max(values, default=None) for values in (keypoints, joints, wrist)]
+    return Differences(len(pictures), most[0], most[1], most[2], strangers)
+
+
+def _apart(one: Array, other: Array) -> float:
+    return float(np.abs(one - other).max())
+
+
+def _alone(goal: JointGoal) -> GoalStream:
+    return GoalStream(goal.names, goal.positions[None], np.array([goal.stamp_ns]))
 
 
 def read(folder: Path) -> tuple[dict[str, Any], dict[int, dict[str, Any]]]:

@@ -14,7 +14,7 @@ from hoi_ros.parameters import Parameters, nearest
 from hoi_ros.refusals import Reason, Refused
 
 VERSION = 1
-Mode = Literal["lockstep", "realtime", "offline"]
+Mode = Literal["lockstep", "realtime", "offline", "recorded"]
 Positive = Annotated[float, Field(gt=0.0)]
 
 
@@ -38,7 +38,7 @@ class Threshold(_Strict):
 
     def holds(self, value: float) -> bool:
         """Whether a value lies within."""
-        return (self.min is None or value >= self.min) and (self.max is None or value <= self.max)
+        return bool((self.min is None or value >= self.min) and (self.max is None or value <= self.max))
 
     def __str__(self) -> str:
         low, high = self.min, self.max
@@ -61,9 +61,14 @@ class TruthTopics(_Strict):
     """Topics of what is true; what is left out is not compared, but true hands, which are found by type."""
 
     hands: Annotated[str, Field(description="PoseArray of 21 keypoints, m, in the camera's frame")] = ""
+    hand_poses: Annotated[
+        str, Field(description="HandPoseArray: MANO parameters by the nodes' hand model, in the camera's frame")
+    ] = ""
     joint_goal: Annotated[str, Field(description="JointTrajectory, with wrist_goal's stamps")] = ""
     wrist_goal: Annotated[str, Field(description="PoseStamped")] = ""
-    object: Annotated[str, Field(description="ObjectState or PoseStamped: the mesh's frame in the clouds'")] = ""
+    object: Annotated[
+        str, Field(description="ObjectState or PoseStamped: the mesh's frame in the camera's and clouds'")
+    ] = ""
     mesh: Annotated[str, Field(description="file of the object's mesh, m, closed; relative to this file")] = ""
 
 
@@ -84,6 +89,13 @@ class Scenario(_Strict):
     rate: Annotated[
         Positive | None, Field(description="realtime: pictures a second; as recorded where it is left out")
     ] = None
+    outputs: Annotated[
+        str,
+        Field(
+            description="recorded: a recording of what was published, another machine's results.mcap say; the bag "
+            "itself where it is left out; relative to this file"
+        ),
+    ] = ""
     topics: TopicNames = TopicNames()
     truth: TruthTopics = TruthTopics()
     instructions: Annotated[
@@ -106,6 +118,8 @@ class Scenario(_Strict):
             raise ValueError("truth.object and truth.mesh belong together")
         if self.rate is not None and self.mode != "realtime":
             raise ValueError(f"rate is for mode realtime, not {self.mode}")
+        if self.outputs and self.mode != "recorded":
+            raise ValueError(f"outputs is for mode recorded, not {self.mode}")
         return self
 
     @classmethod

@@ -4,26 +4,32 @@ from __future__ import annotations
 
 from array import array
 from collections import defaultdict, deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from scipy.spatial.transform import Rotation
 
+from hoi_ros.evaluation.faults import Watch
+from hoi_ros.evaluation.hands import Surfaces, keypoint_figures, nearest
+from hoi_ros.evaluation.objects import TrueObject
+from hoi_ros.evaluation.sample import Sample
 from hoi_ros.evaluation.scenario import Threshold
-from hoi_ros.metrics import hands as metrics
 from hoi_ros.metrics.control import coupling_excess
 from hoi_ros.metrics.hands import AUC_LIMIT, AUC_STEPS, pck
 from hoi_ros.metrics.motion import acceleration_error, derivative
-from hoi_ros.refusals import Reason
+from hoi_ros.refusals import Reason, Refused
 from hoi_ros.replay.bag import NS
 from hoi_ros.replay.results import Answer, Results
-from hoi_ros.types import Array, HandPose, JointGoal
+from hoi_ros.retargeting.shadow_hand import COUPLED
+from hoi_ros.types import Array, HandPose, JointGoal, ObjectState
 
 Verdict = Literal["pass", "fail", "refused", "unanswered"]
-KEPT = 600  # pairs of an estimate and its truth in which faults are looked for
 LATE = 2 * NS  # ns after which no answer to a picture is waited for
+AWAITED = 1000  # pictures ahead of which their truth or answers may come
+PER_PICTURE = 16  # hands, or answers: what has one stamp for ever must not fill the memory either
 
 
 @dataclass(frozen=True)
@@ -50,30 +56,44 @@ class Pair:
 
 @dataclass
 class Kept:
-    """What is kept of a recording of any length: numbers of each picture, and the first pairs."""
+    """What is kept of a recording of any length: numbers of each picture, and what looks wrong."""
 
-    figures: dict[str, array[float]] = field(default_factory=lambda: defaultdict(lambda: array("d")))
+    figures: dict[str, Sample] = field(default_factory=lambda: defaultdict(Sample))
     verdicts: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     reasons: dict[str, int] = field(default_factory=lambda: defaultdict(int))  # refusals by name
     stamps: array[int] = field(default_factory=lambda: array("q"))
-    pairs: list[Pair] = field(default_factory=list)
+    faults: Watch = field(default_factory=Watch)
     within: Array = field(default_factory=lambda: np.zeros(AUC_STEPS))  # summed shares of the PCK curve
     true_hands: int = 0
     found: int = 0
+    true_objects: int = 0
+    objects: int = 0  # found where there is a true one
+    recalled: int | None = None  # of them [ADD-0.5D]; None where none could be compared
     goals: int = 0
-    coupling: float = 0.0  # rad
+    lost: int = 0  # pictures without an answer that no newer one replaced
+    coupling: float | None = None  # rad; None where no goal has J1 and J2
 
 
 class Scorer:
     """Takes pictures out of ``results`` as soon as they are complete, so that no recording is too long."""
 
-    def __init__(self, results: Results, thresholds: Mapping[str, Threshold], realtime: bool) -> None:
+    def __init__(
+        self,
+        results: Results,
+        thresholds: Mapping[str, Threshold],
+        realtime: bool,
+        surfaces: Surfaces | None = None,
+        obj: TrueObject | None = None,
+    ) -> None:
         self.kept = Kept()
+        self._surfaces, self._obj = surfaces, obj
+        self._told: set[Reason] = set()  # why something is not compared
         self._results, self._thresholds, self._realtime = results, thresholds, realtime
-        self._taken = 0
-        self._hands: dict[int, list[HandPose]] = defaultdict(list)
+        self._taken = 0  # of the stamps in `results`
+        self._hands: dict[int, deque[HandPose]] = defaultdict(lambda: deque(maxlen=PER_PICTURE))
         self._goals: dict[int, JointGoal] = {}
-        self._answers: dict[int, list[Answer]] = defaultdict(list)
+        self._objects: dict[int, ObjectState] = {}
+        self._answers: dict[int, deque[Answer]] = defaultdict(lambda: deque(maxlen=PER_PICTURE))
         self._last: deque[tuple[int, Array, Array]] = deque(maxlen=3)  # stamp, keypoints and true ones
         self._moved: deque[tuple[int, Array]] = deque(maxlen=4)  # stamp and joints
 
@@ -81,11 +101,14 @@ class Scorer:
         """Lines of the pictures that no answer can come to any more; all that are left where the run has ended."""
         self._collect()
         stamps = self._results.stamps
-        horizon = stamps[-1] - LATE if stamps and self._realtime and not ended else None
+        waits = self._realtime and not ended
+        newest = stamps[-1] if stamps else 0
         lines = []
-        while self._taken < len(stamps) and (horizon is None or stamps[self._taken] <= horizon):
-            lines.append(self._line(self._taken, stamps[self._taken]))
+        # A clock that was set back ends the wait as well.
+        while self._taken < len(stamps) and not (waits and abs(newest - stamps[self._taken]) < LATE):
             self._taken += 1
+            lines.append(self._line(len(self.kept.stamps), stamps[self._taken - 1]))
+        self._forget()
         return lines
 
     def _collect(self) -> None:
@@ -95,34 +118,46 @@ class Scorer:
             self._hands[hand.stamp_ns].append(hand)
         for goal in found.goals:
             self._goals[goal.stamp_ns] = goal
+        for thing in found.objects:
+            self._objects[thing.stamp_ns] = thing
         for answer in found.answers:
             self._answers[answer.stamp_ns].append(answer)
-        for values in (found.hands, found.goals, found.answers):
+        for values in (found.hands, found.goals, found.objects, found.answers):
             values.clear()
 
+    def _forget(self) -> None:
+        """Drop the oldest of what belongs to no picture so far, and so most likely to none.
+
+        In real time the pictures that were taken too: a live graph may run for days.
+        """
+        found = self._results
+        if self._realtime:
+            del found.stamps[: self._taken]
+            self._taken = 0
+        kinds: tuple[dict[int, Any], ...] = (
+            found.truth, found.true_goals, found.true_hands, found.true_objects, found.hidden, found.delays,
+            self._hands, self._goals, self._objects, self._answers,
+        )  # fmt: skip
+        for waiting in kinds:
+            for stamp in list(waiting)[: max(len(waiting) - AWAITED, 0)]:
+                del waiting[stamp]
+
     def _line(self, index: int, stamp: int) -> Line:
-        answers, goal = self._answers.pop(stamp, []), self._goals.pop(stamp, None)
+        answers, goal = list(self._answers.pop(stamp, ())), self._goals.pop(stamp, None)
         pair = Pair(
             stamp,
-            self._nearest(self._hands.pop(stamp, []), self._results.truth.get(stamp)),
+            nearest(list(self._hands.pop(stamp, ())), self._results.truth.get(stamp)),
             self._results.truth.pop(stamp, None),
             goal,
             self._results.true_goals.pop(stamp, None),
         )
-        figures = self._figures(pair, answers)
+        figures = self._figures(pair, answers) | self._against_truth(pair)
         verdict, reasons = judged(figures, answers, goal, self._thresholds)
         self._keep(pair, figures, verdict, answers)
         return Line(index, stamp, verdict, tuple(reasons), figures)
 
-    def _nearest(self, hands: list[HandPose], truth: Array | None) -> HandPose | None:
-        """Of several hands the one that is compared: the nearest to the true one, the surest where there is none."""
-        if not hands:
-            return None
-        if truth is None:
-            return max(hands, key=lambda hand: hand.score)
-        return min(hands, key=lambda hand: float(metrics.mpjpe(hand.keypoints, truth)))
-
     def _figures(self, pair: Pair, answers: Iterable[Answer]) -> dict[str, float]:
+        answers = [answer for answer in answers if answer.reason is not Reason.REPLACED]  # their turn never came
         figures = {f"latency.{answer.node}_ms": 1e3 * answer.latency for answer in answers if answer.node != "player"}
         if ages := [1e3 * answer.age for answer in answers]:
             figures["age_ms"] = max(ages)
@@ -130,33 +165,58 @@ class Scorer:
             figures["latency.total_ms"] = 1e3 * delay
         if (hidden := self._results.hidden.pop(pair.stamp_ns, None)) is not None and np.isfinite(hidden):
             figures["hand.hidden"] = hidden
-        if pair.hand is not None and pair.true_hand is not None:
-            figures |= self._hand_figures(pair.hand, pair.true_hand)
-        if pair.goal is not None and pair.true_goal is not None:
-            figures |= goal_figures(pair.goal, pair.true_goal)
         return figures
 
-    def _hand_figures(self, hand: HandPose, true: Array) -> dict[str, float]:
-        found = {
-            "hand.mpjpe_mm": 1e3 * float(metrics.mpjpe(hand.keypoints, true)),
-            "hand.r_mpjpe_mm": 1e3 * float(metrics.r_mpjpe(hand.keypoints, true)),
-            "hand.pa_mpjpe_mm": 1e3 * float(metrics.pa_mpjpe(hand.keypoints, true)),
-        }
-        if self._results.intrinsics is not None:
-            pixels = self._results.intrinsics.project(true)
-            found["hand.error_2d_px"] = float(metrics.error_2d(hand.keypoints_2d, pixels))
-        return found
+    def _against_truth(self, pair: Pair) -> dict[str, float]:
+        """Errors of what was found in a picture; ``results.faults`` says why something of it cannot be compared."""
+        figures: dict[str, float] = {}
+        found, stamp = self._results, pair.stamp_ns
+        hands, pose = found.true_hands.pop(stamp, ()), found.true_objects.pop(stamp, None)
+        if pair.hand is not None and pair.true_hand is not None:
+            figures |= keypoint_figures(pair.hand, pair.true_hand, found.intrinsics)
+            true = nearest(hands, pair.true_hand)
+            if true is not None and self._surfaces is not None:
+                with self._telling():
+                    figures |= self._surfaces.figures(pair.hand, true, pose)
+        if pair.goal is not None and pair.true_goal is not None:
+            figures |= goal_figures(pair.goal, pair.true_goal)
+        thing = self._objects.pop(stamp, None)
+        if pose is not None and self._obj is not None:
+            with self._telling():
+                figures |= self._object_figures(thing, pose, self._obj)
+        return figures
+
+    def _object_figures(self, found: ObjectState | None, pose: Array, true: TrueObject) -> dict[str, float]:
+        kept = self.kept
+        kept.true_objects += 1
+        if found is None:
+            return {}
+        kept.objects += 1
+        figures = true.figures(found, pose, self._results.true_object_frame)
+        kept.recalled = (kept.recalled or 0) + true.recalled(found, pose)
+        return figures
+
+    @contextmanager
+    def _telling(self) -> Iterator[None]:
+        """What cannot be compared is a fault of the whole, said once for each reason."""
+        try:
+            yield
+        except Refused as refused:
+            if refused.reason not in self._told:
+                self._results.faults.append(refused.message)
+            self._told.add(refused.reason)
 
     def _keep(self, pair: Pair, figures: Mapping[str, float], verdict: Verdict, answers: Iterable[Answer]) -> None:
         kept = self.kept
         kept.stamps.append(pair.stamp_ns)
         kept.verdicts[verdict] += 1
-        for reason in {answer.reason for answer in answers} - {Reason.NONE}:
+        reasons = {answer.reason for answer in answers}
+        kept.lost += verdict == "unanswered" and Reason.REPLACED not in reasons
+        for reason in reasons - {Reason.NONE, Reason.REPLACED}:
             kept.reasons[reason.name.lower()] += 1
         for name, value in figures.items():
             kept.figures[name].append(value)
-        if len(kept.pairs) < KEPT:
-            kept.pairs.append(pair)
+        kept.faults.add(pair)
         if pair.true_hand is not None:
             kept.true_hands += 1
             if pair.hand is not None:
@@ -164,7 +224,9 @@ class Scorer:
                 self._keep_motion(pair.stamp_ns, pair.hand.keypoints, pair.true_hand)
         if pair.goal is not None:
             kept.goals += 1
-            kept.coupling = max(kept.coupling, float(coupling_excess(pair.goal.names, pair.goal.positions[None]).max()))
+            if _has_coupled_joints(pair.goal.names):
+                excess = float(coupling_excess(pair.goal.names, pair.goal.positions[None]).max())
+                kept.coupling = max(kept.coupling or 0.0, excess)
             self._moved.append((pair.stamp_ns, pair.goal.positions))
             stamps, joints = map(np.array, zip(*self._moved, strict=True))
             if len(stamps) == 4 and (np.diff(stamps) > 0).all():
@@ -177,6 +239,12 @@ class Scorer:
         stamps, some, others = map(np.array, zip(*self._last, strict=True))
         if len(stamps) == 3 and (np.diff(stamps) > 0).all():
             self.kept.figures["hand.acceleration"].extend(acceleration_error(some, others, stamps))
+
+
+def _has_coupled_joints(names: Sequence[str]) -> bool:
+    """Whether every J1 and J2 that share a motor is there: another hand has none, and J0 may stand for both."""
+    joints = (f"{finger}{joint}" for finger in COUPLED for joint in ("J1", "J2"))
+    return all(sum(name.endswith(joint) for name in names) == 1 for joint in joints)
 
 
 def goal_figures(goal: JointGoal, true: JointGoal) -> dict[str, float]:
@@ -202,17 +270,22 @@ def judged(
     goal: JointGoal | None,
     thresholds: Mapping[str, Threshold],
 ) -> tuple[Verdict, list[str]]:
-    """The verdict on a picture, and its reasons."""
+    """The verdict on a picture, and its reasons. One replaced by a newer one is unanswered, and which node says so."""
     answers = list(answers)
-    refusals = [answer for answer in answers if answer.reason is not Reason.NONE]
+    refusals = [answer for answer in answers if answer.reason not in (Reason.NONE, Reason.REPLACED)]
     if refusals:
-        return "refused", [f"{a.node}: {a.reason.name.lower()}: {a.message}" for a in refusals]
+        return "refused", _sentences(refusals)
     if goal is None:
+        replaced = [answer for answer in answers if answer.reason is Reason.REPLACED]
         heard = ", ".join(answer.node for answer in answers) or "no node"
-        return "unanswered", [f"{heard} answered, and no goal came: replaced by a newer picture, or lost on the way"]
+        return "unanswered", _sentences(replaced) or [f"{heard} answered, and no goal came: lost on the way"]
     broken = [
         f"{name} is {figures[name]:.4g}, {threshold} is asked"
         for name, threshold in thresholds.items()
         if name in figures and not threshold.holds(figures[name])
     ]
     return ("fail" if broken else "pass"), broken
+
+
+def _sentences(refusals: Iterable[Answer]) -> list[str]:
+    return [f"{answer.node}: {answer.reason.name.lower()}: {answer.message}" for answer in refusals]

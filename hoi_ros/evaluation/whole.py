@@ -26,7 +26,7 @@ def whole(kept: Kept, results: Results) -> dict[str, float]:
         "refused": verdicts["refused"],
         "unanswered": verdicts["unanswered"],
         "failed": verdicts["fail"],
-        "lost": max(0.0, kept.verdicts.get("unanswered", 0) - float(sum(results.dropped.values()))),
+        "lost": float(kept.lost),
     }
     stamps = np.array(kept.stamps)
     figures["backwards"] = float((np.diff(stamps) <= 0).sum())
@@ -36,10 +36,15 @@ def whole(kept: Kept, results: Results) -> dict[str, float]:
         figures["hand.found"] = kept.found / kept.true_hands
     if kept.found:
         figures["hand.auc"] = float(trapezoid(kept.within / kept.found, dx=1.0 / (len(kept.within) - 1)))
+    if kept.objects:
+        figures["object.found"] = kept.objects / kept.true_objects
+    if kept.recalled is not None:
+        figures["object.add_05d"] = kept.recalled / kept.true_objects
     if len(kept.figures.get("hand.acceleration", ())):
         figures["hand.acceleration_error_m_s2"] = float(np.mean(kept.figures["hand.acceleration"]))
     if kept.goals:
-        figures["goal.coupling_violation_rad"] = kept.coupling
+        if kept.coupling is not None:
+            figures["goal.coupling_violation_rad"] = kept.coupling
         span = (stamps[-1] - stamps[0]) / NS
         if span > 0.0:
             figures["goal.rate_hz"] = (kept.goals - 1) / span

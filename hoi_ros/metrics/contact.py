@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import trimesh
 from numpy.typing import NDArray
+from scipy.sparse import csr_array, eye_array, vstack
 from scipy.spatial import cKDTree
 
 from hoi_ros.metrics.checks import check_count, check_finite
@@ -86,21 +86,50 @@ def contact_scores(
 
 
 def contact_maps(vertices: Array, faces: NDArray[np.int32], points: Array) -> Mask:
-    """Where hands touch an object's ``points`` (Q, 3), m: a map (N, P) over the hands' surfaces.
+    """Where hands (N, V, 3) touch an object's ``points`` (Q, 3), m, as `ContactMapper` maps it: (N, P).
 
-    Its entries are the points of the hands (N, V, 3), ``faces`` (F, 3), subdivided twice at the edges' middles; each
-    touches where a point of the object is at most 2 mm away. The same faces give the same P in the same order, so maps
-    of two hands compare. Raises Refused(NOT_FINITE), Refused(PARAMETER) without points.
+    Raises as it does.
     """
-    check_finite(vertices=vertices, points=points)
-    check_count(len(points), 1, "points of the object", "a contact map")
-    tree = cKDTree(points)
-    maps = []
-    for hand in vertices:
-        fine, _ = trimesh.remesh.subdivide(*trimesh.remesh.subdivide(hand, faces))
-        distance, _ = tree.query(fine, distance_upper_bound=2.0 * TOUCHING)
-        maps.append(distance <= TOUCHING)
-    return np.array(maps)
+    return ContactMapper(faces, vertices.shape[1], points)(vertices)
+
+
+class ContactMapper:
+    """Maps where hands touch one object's ``points`` (Q, 3), m; what is the same for all hands is made once.
+
+    A map's entries are the points of a hand of ``count`` vertices, its ``faces`` (F, 3) subdivided twice at the edges'
+    middles; each touches where a point of the object is at most 2 mm away. The same faces give the same P in the same
+    order, so maps of two hands compare. Raises Refused(NOT_FINITE), Refused(PARAMETER) without points.
+    """
+
+    def __init__(self, faces: NDArray[np.int32], count: int, points: Array) -> None:
+        check_finite(points=points)
+        check_count(len(points), 1, "points of the object", "a contact map")
+        once, finer = _subdivided(faces, count)
+        self._fine = _subdivided(finer, once.shape[0])[0] @ once
+        self._tree = cKDTree(points)
+        self._low, self._high = points.min(axis=0) - TOUCHING, points.max(axis=0) + TOUCHING
+
+    def __call__(self, vertices: Array) -> Mask:
+        """Maps (N, P) of hands (N, V, 3), m, in the object's frame. Raises Refused(NOT_FINITE)."""
+        check_finite(vertices=vertices)
+        maps = np.zeros((len(vertices), self._fine.shape[0]), dtype=np.bool_)
+        for row, hand in enumerate(vertices):
+            fine = self._fine @ hand
+            near = np.flatnonzero(((fine >= self._low) & (fine <= self._high)).all(axis=1))
+            distance, _ = self._tree.query(fine[near], distance_upper_bound=2.0 * TOUCHING)
+            maps[row, near] = distance <= TOUCHING
+        return maps
+
+
+def _subdivided(faces: NDArray[np.int32], count: int) -> tuple[csr_array, NDArray[np.int32]]:
+    """Corners and edges' middles of a surface of ``count`` vertices as weights (P, count), and its finer faces."""
+    corners = np.sort(faces[:, [0, 1, 1, 2, 2, 0]].reshape(-1, 2), axis=1)
+    edges, of = np.unique(corners, axis=0, return_inverse=True)
+    halves, ends = np.full(edges.size, 0.5), 2 * np.arange(len(edges) + 1)
+    middles = csr_array((halves, edges.ravel(), ends), shape=(len(edges), count))
+    (a, b, c), (ab, bc, ca) = faces.T, count + of.reshape(-1, 3).T
+    finer = np.concatenate([np.stack(three, 1) for three in ((a, ab, ca), (ab, b, bc), (ca, bc, c), (ab, bc, ca))])
+    return vstack([eye_array(count), middles], format="csr"), finer
 
 
 def map_scores(predicted: Mask, true: Mask) -> ContactScores:

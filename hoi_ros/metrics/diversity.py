@@ -9,6 +9,7 @@ from hoi_ros.refusals import Reason, Refused
 from hoi_ros.types import Array
 
 CLUSTERS = 20
+ROUNDING = 1e-9  # m
 
 
 def entropy_and_cluster_size(joints: Array, seed: int = 0) -> tuple[float, float]:
@@ -23,7 +24,7 @@ def entropy_and_cluster_size(joints: Array, seed: int = 0) -> tuple[float, float
     if len(joints) < CLUSTERS:
         raise Refused(Reason.PARAMETER, f"{len(joints)} grasps are too few for {CLUSTERS} clusters")
     flat = joints.reshape(len(joints), -1)
-    spread = flat.std(axis=0) > 0.0
+    spread = flat.std(axis=0) > ROUNDING  # divided by less, k-means would see the rounding, and may not end
     whitened = whiten(flat[:, spread]) if spread.any() else flat
     centres, _ = kmeans(whitened, CLUSTERS, seed=np.random.default_rng(seed))
     assigned, distances = vq(whitened, centres)

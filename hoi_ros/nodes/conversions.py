@@ -24,7 +24,7 @@ from visualization_msgs.msg import Marker, MarkerArray
 
 from hoi_ros import msg as hoi
 from hoi_ros.refusals import Reason, Refused
-from hoi_ros.types import Array, Grasp, GraspGoals, HandPose, Intrinsics, JointGoal, ObjectCloud, Side
+from hoi_ros.types import Array, Grasp, GraspGoals, HandPose, Intrinsics, JointGoal, ObjectCloud, ObjectState, Side
 
 CHANNELS = {"rgb8": 3, "bgr8": 3, "mono8": 1, "rgba8": 4, "bgra8": 4}
 TO_RGB = {
@@ -174,10 +174,27 @@ def pose_array(message: Pose) -> Array:
     return np.array([p.x, p.y, p.z, q.x, q.y, q.z, q.w])
 
 
+def rigid_pose(message: Pose) -> Array | None:
+    """(7,) xyz m + xyzw; None where it is not finite or no rotation."""
+    values = pose_array(message)
+    return values if np.isfinite(values).all() and abs(np.linalg.norm(values[3:]) - 1.0) <= 1e-3 else None
+
+
 def keypoints(message: PoseArray) -> Array | None:
     """The 21 points (21, 3), m, of a pose array; None where it holds others, or non-finite ones."""
     points = np.array([(p.position.x, p.position.y, p.position.z) for p in message.poses])
     return points if points.shape == (21, 3) and np.isfinite(points).all() else None
+
+
+def object_state(message: hoi.ObjectState) -> ObjectState:
+    """An object as it was found. Raises Refused: NOT_FINITE (its pose is none), FRAME, CLOUD (of its points)."""
+    values, cloud, frame = rigid_pose(message.pose), message.cloud, message.header.frame_id
+    if values is None:
+        raise Refused(Reason.NOT_FINITE, f"pose of the object is no place and rotation: {pose_array(message.pose)}")
+    points = object_cloud(cloud).points if cloud.width * cloud.height else np.zeros((0, 3))
+    if len(points) and cloud.header.frame_id != frame:
+        raise Refused(Reason.FRAME, f"the object is in '{frame}', its points are in '{cloud.header.frame_id}'")
+    return ObjectState(values, points, message.caption, float(message.score), stamp_ns(message.header), frame)
 
 
 def depth_cloud(message: Image, camera: CameraInfo) -> PointCloud2:
@@ -289,10 +306,8 @@ def joint_trajectory(goal: JointGoal, now: int, duration: float) -> JointTraject
     The stamp is that of sending, not of the picture: the controller drops trajectories that end in the past.
     """
     after = round(duration * NS)
-    point = JointTrajectoryPoint(
-        positions=[float(v) for v in goal.positions],
-        time_from_start=Duration(sec=after // NS, nanosec=after % NS),
-    )
+    ahead = Duration(sec=after // NS, nanosec=after % NS)
+    point = JointTrajectoryPoint(positions=[float(v) for v in goal.positions], time_from_start=ahead)
     return JointTrajectory(header=header(now, ""), joint_names=list(goal.names), points=[point])
 
 

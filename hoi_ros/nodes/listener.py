@@ -9,11 +9,12 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from geometry_msgs.msg import PoseStamped
 from trajectory_msgs.msg import JointTrajectory
 
-from hoi_ros.msg import GraspArray, HandPoseArray, Status
+from hoi_ros.msg import GraspArray, HandPoseArray, ObjectState, Status
 from hoi_ros.nodes import conversions
 from hoi_ros.refusals import Reason
 from hoi_ros.replay.results import Answer, Results
 
+ALONE = 10.0  # s between the two topics of a goal: where one is silent, the other must not fill the memory
 AWAITED = 1000  # pictures whose goal may still come: a graph that never answers must not fill the memory
 
 
@@ -26,8 +27,8 @@ class Listener:
         self._sent_at: dict[int, float] = {}  # stamp -> steady time
         self._answers: dict[str, Answer] = {}  # to the last picture, by node
         self._hands = 0  # stamp of the last hands
-        self._trajectories: deque[tuple[JointTrajectory, float]] = deque()
-        self._wrists: deque[PoseStamped] = deque()
+        self._trajectories: deque[tuple[JointTrajectory, float]] = deque(maxlen=AWAITED)  # with their steady times
+        self._wrists: deque[tuple[PoseStamped, float]] = deque(maxlen=AWAITED)
 
     def sent(self, stamp: int) -> None:
         """A picture was sent now."""
@@ -52,6 +53,10 @@ class Listener:
             self.results.hand_model = hand.hand_model
             self.results.hands.append(conversions.hand_pose(hand))
 
+    def on_object(self, message: ObjectState) -> None:
+        """Topic ``object``."""
+        self.results.objects.append(conversions.object_state(message))
+
     def on_grasps(self, message: GraspArray) -> None:
         """Topic ``grasps``."""
         self.results.grasps += [conversions.grasp(each) for each in message.grasps]
@@ -63,7 +68,7 @@ class Listener:
 
     def on_wrist_goal(self, message: PoseStamped) -> None:
         """Topic ``wrist_goal``."""
-        self._wrists.append(message)
+        self._wrists.append((message, time.monotonic()))
         self._pair_goals()
 
     def on_status(self, message: Status) -> None:
@@ -73,7 +78,8 @@ class Listener:
         if message.node == "grasp_synthesis":
             self.results.replies.append(answer)
             return
-        self._answers[message.node] = answer
+        if reason is not Reason.REPLACED:  # it may overtake the answer to the picture that took the place
+            self._answers[message.node] = answer
         self.results.answers.append(answer)
         self.results.dropped[message.node] = int(message.dropped)
 
@@ -86,9 +92,17 @@ class Listener:
             self.results.diagnostics[status.name] = values
 
     def _pair_goals(self) -> None:
-        """Only the wrist goal tells the picture; the two topics each keep their order."""
+        """Only the wrist goal tells the picture; the two topics each keep their order.
+
+        One that stayed alone is dropped, as is a trajectory that holds nothing, which is how robots are stopped.
+        """
+        for waiting in (self._trajectories, self._wrists):
+            while waiting and waiting[-1][1] - waiting[0][1] > ALONE:
+                waiting.popleft()
         while self._trajectories and self._wrists:
-            (trajectory, received), wrist = self._trajectories.popleft(), self._wrists.popleft()
+            (trajectory, received), (wrist, _) = self._trajectories.popleft(), self._wrists.popleft()
+            if not trajectory.points:
+                continue
             stamp = conversions.stamp_ns(wrist.header)
             self.results.goals.append(conversions.joint_goal(trajectory, wrist))
             if stamp in self._sent_at:

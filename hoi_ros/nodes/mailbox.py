@@ -20,11 +20,10 @@ class Mailbox(Generic[T]):
         self._slot: T | None = None
         self._closed = False
 
-    def put(self, item: T) -> bool:
-        """Leave ``item``; True when it replaced one that waited."""
+    def put(self, item: T) -> T | None:
+        """Leave ``item``; the one that waited and is replaced by it, None where nothing waited."""
         with self._changed:
-            replaced = self._slot is not None
-            self._slot = item
+            replaced, self._slot = self._slot, item
             self._changed.notify()
             return replaced
 

@@ -1,8 +1,8 @@
 """What every node of a stage does: lifecycle, one-slot mailbox, one worker thread, refusals, diagnostics.
 
-A callback only fills the mailbox; the worker runs the model and publishes. Every input the worker takes gets exactly
-one Status; one replaced by a newer input while it waited is counted there as dropped. A fault of ours is answered
-INTERNAL with the traceback in the log, and the node goes on.
+A callback only fills the mailbox; the worker runs the model and publishes. Every input gets exactly one Status: the
+worker's, or REPLACED from the callback of the newer one that took its place, which is no fault and counted apart. A
+fault of ours is answered INTERNAL with the traceback in the log, and the node goes on.
 """
 
 from __future__ import annotations
@@ -37,7 +37,8 @@ from hoi_ros.parameters import Parameters
 from hoi_ros.pipeline import Pipeline
 from hoi_ros.refusals import Reason, Refused
 
-SENSOR = QoSProfile(depth=1, reliability=QoSReliabilityPolicy.BEST_EFFORT)
+# Room for what comes while Python is late with its callbacks: the mailbox keeps the newest, and tells of the others.
+SENSOR = QoSProfile(depth=5, reliability=QoSReliabilityPolicy.BEST_EFFORT)
 RESULT = QoSProfile(depth=10, reliability=QoSReliabilityPolicy.RELIABLE)
 LATEST = QoSProfile(depth=1, reliability=QoSReliabilityPolicy.RELIABLE)
 JOIN_TIMEOUT = 10.0  # s the worker gets to finish the picture it is at
@@ -160,7 +161,11 @@ class StageNode(LifecycleNode):
 
     def receive(self, message: Any) -> None:
         """Callback of the input that is answered: leave it for the worker."""
-        self.statistics.on_received(self._mailbox.put(Input(message, time.monotonic())))
+        replaced = self._mailbox.put(Input(message, time.monotonic()))
+        self.statistics.on_received(replaced is not None)
+        if replaced is not None:
+            now = self.get_clock().now().nanoseconds
+            self._tell(replaced, Refused(Reason.REPLACED, "a newer input came before its turn"), now)
 
     # --- lifecycle ----------------------------------------------------------------------------------------------
 
@@ -303,9 +308,7 @@ class StageNode(LifecycleNode):
 
     def conclude(self, item: Input, refused: Refused | None, now: int) -> None:
         """Answer an input whose turn came at ``now``, ns on the ROS clock."""
-        latency = time.monotonic() - item.received
-        age = (now - conversions.stamp_ns(item.message.header)) / conversions.NS
-        self._publish_status(item.message.header, refused, latency, age)
+        latency, age = self._tell(item, refused, now)
         reason, message = (refused.reason, refused.message) if refused else (Reason.NONE, "")
         self.statistics.on_answer(reason, message, latency, age)
         self.answered(item, refused)
@@ -326,6 +329,13 @@ class StageNode(LifecycleNode):
         self._timeline.clock_jumped()
 
     # --- reports ------------------------------------------------------------------------------------------------
+
+    def _tell(self, item: Input, refused: Refused | None, now: int) -> tuple[float, float]:
+        """Publish the Status of an input; how long it was here and how old it is at ``now``, s."""
+        latency = time.monotonic() - item.received
+        age = (now - conversions.stamp_ns(item.message.header)) / conversions.NS
+        self._publish_status(item.message.header, refused, latency, age)
+        return latency, age
 
     def _publish_status(self, header: Header, refused: Refused | None, latency: float, age: float) -> None:
         status = Status(header=header, node=self.get_name(), latency=latency, age=age, dropped=self.statistics.replaced)

@@ -15,15 +15,23 @@ from typing import Any
 from rosbags.highlevel import AnyReader
 from rosbags.interfaces import Connection
 from rosbags.typesys import Stores, get_typestore
+from rosbags.typesys.store import Typestore
 
 from hoi_ros.nodes import conversions
 from hoi_ros.refusals import Reason, Refused
-from hoi_ros.types import Array, JointGoal
+from hoi_ros.types import Array, HandPose, JointGoal
 
 IMAGE = "sensor_msgs/msg/Image"
 COMPRESSED = "sensor_msgs/msg/CompressedImage"
 CAMERA_INFO = "sensor_msgs/msg/CameraInfo"
 POSES = "geometry_msgs/msg/PoseArray"
+TRUTH = {  # field of `Topics` -> types that it may have
+    "truth": (POSES,),
+    "true_goal": ("trajectory_msgs/msg/JointTrajectory",),
+    "true_wrist": ("geometry_msgs/msg/PoseStamped",),
+    "true_object": ("hoi_ros/msg/ObjectState", "geometry_msgs/msg/PoseStamped"),
+    "true_hands": ("hoi_ros/msg/HandPoseArray",),
+}
 ASKED = {"object_cloud": "sensor_msgs/msg/PointCloud2", "instruction": "std_msgs/msg/String"}  # found by type
 DEPTH_ENCODINGS = ("16UC1", "32FC1")
 LOOK_AHEAD = 200_000_000  # ns of recording within which what belongs to a picture is recorded
@@ -43,6 +51,7 @@ class Topics:
     object_cloud: str = ""
     instruction: str = ""
     true_object: str = ""
+    true_hands: str = ""
 
 
 @dataclass(frozen=True)
@@ -71,6 +80,9 @@ class Frame:
     truth: Array | None  # (21, 3) m, camera frame
     true_goal: JointGoal | None = None
     time_ns: int = 0  # when the picture was recorded
+    true_hands: tuple[HandPose, ...] = ()  # in the camera's frame
+    true_object: Array | None = None  # (7,) xyz m + xyzw, in `object_frame`
+    object_frame: str = ""
 
     def shifted(self, by_ns: int) -> Frame:
         """The same picture at a later time."""
@@ -97,19 +109,10 @@ class Bag:
 
     def __init__(self, path: str | Path, topics: Topics | None = None) -> None:
         self.path = Path(path)
-        if not self.path.exists():
-            raise Refused(Reason.FILE, f"{self.path} does not exist")
-        if self.path.suffix == ".bag":
-            raise Refused(Reason.FILE, f"{self.path} is a ROS 1 bag; convert it with: rosbags-convert")
-        wanted = topics or Topics()
+        self._types = get_typestore(Stores.LATEST)
+        self._reader = opened_reader(self.path, self._types)
         try:
-            self._types = get_typestore(Stores.LATEST)
-            self._reader = AnyReader([self.path], default_typestore=self._types)
-            self._reader.open()
-        except Exception as error:  # a reader of foreign bytes fails in many ways
-            raise self._unreadable(error) from None
-        try:
-            self.topics = self._find(wanted)
+            self.topics = self._find(topics or Topics())
         except BaseException:
             self.close()
             raise
@@ -131,20 +134,15 @@ class Bag:
     @property
     def digest(self) -> str:
         """sha256 of the recording's bytes."""
-        files = sorted(p for p in self.path.rglob("*") if p.is_file()) if self.path.is_dir() else [self.path]
-        total = sha256()
-        for file in files:
-            with file.open("rb") as stream:
-                for block in iter(lambda: stream.read(1 << 20), b""):
-                    total.update(block)
-        return total.hexdigest()
+        return digest(self.path)
 
     def frames(self, slop_ns: int = 10_000_000) -> Iterator[Frame]:
-        """Pictures in the order recorded, with the depth and truth of the nearest stamp, at most ``slop_ns`` off."""
+        """Pictures in the order recorded, with the depth and truth of the nearest stamp, at most ``slop_ns`` off.
+
+        True keypoints are those of ``truth``, in a bag without them those of the first of ``true_hands``.
+        """
         waiting: deque[tuple[int, Recorded]] = deque()
-        topics = {
-            name: field for field, name in asdict(self.topics).items() if name and field not in (*ASKED, "true_object")
-        }
+        topics = {name: field for field, name in asdict(self.topics).items() if name and field not in ASKED}
         beside: dict[str, deque[Recorded]] = {field: deque(maxlen=64) for field in topics.values()}
 
         def complete(time_ns: int, image: Recorded) -> Frame:
@@ -152,13 +150,20 @@ class Bag:
                 return _nearest(beside.get(field, ()), image.stamp_ns, slop)
 
             truth, goal, wrist = near("truth"), near("true_goal"), near("true_wrist")
+            hands, thing = _hands(near("true_hands")), near("true_object")
+            keypoints = conversions.keypoints(truth.message) if truth else None
+            if not self.topics.truth and hands:
+                keypoints = hands[0].keypoints
             return Frame(
                 image,
                 near("depth"),
                 near("camera_info", math.inf),
-                conversions.keypoints(truth.message) if truth else None,
+                keypoints,
                 conversions.joint_goal(goal.message, wrist.message) if goal and wrist else None,
                 time_ns,
+                hands,
+                conversions.rigid_pose(thing.message.pose) if thing else None,
+                thing.message.header.frame_id if thing else "",
             )
 
         for topic, time_ns, recorded in self.messages(topics.keys()):
@@ -238,7 +243,7 @@ class Bag:
             except StopIteration:
                 return
             except Exception as error:
-                raise self._unreadable(error) from None
+                raise unreadable(self.path, error) from None
             stamp = message.header.stamp  # type: ignore[attr-defined]
             stamp_ns = stamp.sec * NS + stamp.nanosec
             yield connection.topic, time_ns, Recorded(message, bytes(raw), stamp_ns or time_ns)
@@ -252,6 +257,10 @@ class Bag:
         for name in asdict(wanted).values():
             if name and name not in kinds:
                 raise Refused(Reason.FILE, f"{self.path} has no topic '{name}'; it has: {', '.join(sorted(kinds))}")
+        for field, right in TRUTH.items():
+            name = getattr(wanted, field)
+            if name and kinds[name] not in right:
+                raise Refused(Reason.FILE, f"'{name}' of {self.path} is a {kinds[name]}, not a {' or '.join(right)}")
         colour: list[str] = []
         depths: list[str] = []
         for topic in (t for t, kind in kinds.items() if kind in (IMAGE, COMPRESSED)):
@@ -279,15 +288,50 @@ class Bag:
             connection, _, raw = next(self._reader.messages(self._connections(topic)))
             return self._reader.deserialize(raw, connection.msgtype)
         except Exception as error:
-            raise self._unreadable(error) from None
+            raise unreadable(self.path, error) from None
 
-    def _unreadable(self, error: Exception) -> Refused:
-        why = " ".join(str(error).split()) or type(error).__name__
-        return Refused(Reason.FILE, f"{self.path} cannot be read as a bag: {why}")
+
+def opened_reader(path: Path, types: Typestore) -> AnyReader:
+    """A reader of a bag's messages, open. Raises Refused(FILE) naming what is wrong with it."""
+    if not path.exists():
+        raise Refused(Reason.FILE, f"{path} does not exist")
+    if path.suffix == ".bag":
+        raise Refused(Reason.FILE, f"{path} is a ROS 1 bag; convert it with: rosbags-convert")
+    try:
+        reader = AnyReader([path], default_typestore=types)
+        reader.open()
+    except Exception as error:  # a reader of foreign bytes fails in many ways
+        raise unreadable(path, error) from None
+    return reader
+
+
+def unreadable(path: Path, error: Exception) -> Refused:
+    """The refusal of a bag that a reader stumbled over."""
+    why = " ".join(str(error).split()) or type(error).__name__
+    return Refused(Reason.FILE, f"{path} cannot be read as a bag: {why}")
+
+
+def digest(path: Path) -> str:
+    """sha256 of a recording's bytes."""
+    files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
+    total = sha256()
+    for file in files:
+        with file.open("rb") as stream:
+            for block in iter(lambda: stream.read(1 << 20), b""):
+                total.update(block)
+    return total.hexdigest()
 
 
 def _same(recorded: Recorded) -> Recorded:
     return recorded
+
+
+def _hands(recorded: Recorded | None) -> tuple[HandPose, ...]:
+    """True hands; none where one of them cannot be used, as of keypoints."""
+    try:
+        return tuple(map(conversions.hand_pose, recorded.message.hands)) if recorded else ()
+    except Refused:
+        return ()
 
 
 def _nearest(candidates: Iterable[Recorded], stamp_ns: int, slop_ns: float) -> Recorded | None:

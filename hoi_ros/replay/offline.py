@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 
 from hoi_ros.hand import load_hand_model
+from hoi_ros.msg import Status
 from hoi_ros.nodes import conversions
 from hoi_ros.nodes.serialized import as_bytes, serialized
 from hoi_ros.parameters import Parameters
@@ -51,7 +52,9 @@ def play_offline(
         for stage, latency in result.timings.items():
             refused = result.refusals.get(stage)
             reason, message = (refused.reason, refused.message) if refused else (Reason.NONE, "")
-            results.answers.append(Answer(NODES[stage], stamp, reason, message, latency, 0.0))
+            answer = Answer(NODES[stage], stamp, reason, message, latency, 0.0)
+            results.answers.append(answer)
+            _write_status(answer, stamp, writer)
         header = conversions.header(stamp, frame.image.message.header.frame_id)
         messages = serialized(result, header, results.hand_model, parameters.goal_duration, writer.types)
         for topic, kind, cdr in messages:
@@ -81,7 +84,23 @@ def _grasp(pipeline: Pipeline, asked: Asked, writer: MessageWriter, results: Res
         refused = reason
     taken = time.perf_counter() - started
     why, message_text = (refused.reason, refused.message) if refused else (Reason.NONE, "")
-    results.replies.append(Answer("grasp_synthesis", asked.time_ns, why, message_text, taken, 0.0))
+    reply = Answer("grasp_synthesis", asked.time_ns, why, message_text, taken, 0.0)
+    results.replies.append(reply)
+    _write_status(reply, asked.time_ns, writer)
+
+
+def _write_status(answer: Answer, time_ns: int, writer: MessageWriter) -> None:
+    """As the node would have published it."""
+    message = Status(
+        header=conversions.header(answer.stamp_ns, ""),
+        node=answer.node,
+        outcome=Status.REFUSED if answer.reason else Status.ANSWERED,
+        reason=int(answer.reason),
+        message=answer.message,
+        latency=answer.latency,
+    )
+    kind, cdr = as_bytes(message, writer.types)
+    writer.write("/status", kind, time_ns, cdr)
 
 
 def camera_frame(frame: Frame, wants_depth: bool) -> CameraFrame:

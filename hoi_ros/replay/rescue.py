@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
+from typing import Any, TypeVar
 
 from mcap.reader import NonSeekingReader
 from mcap.writer import Writer
@@ -13,22 +14,32 @@ from mcap.writer import Writer
 from hoi_ros.refusals import Refused
 from hoi_ros.replay.bag import Bag, Topics
 
+Source = TypeVar("Source", bound=AbstractContextManager[Any])
+
+
+def opened(path: Path, topics: Topics) -> AbstractContextManager[tuple[Bag, str]]:
+    """A bag, and a sentence on what it lacks; "" where it is whole. Raises Refused as `Bag` does."""
+    return whole(path, lambda source: Bag(source, topics))
+
 
 @contextmanager
-def opened(path: Path, topics: Topics) -> Iterator[tuple[Bag, str]]:
-    """A bag, and a sentence on what it lacks; "" where it is whole. Raises Refused as `Bag` does."""
+def whole(path: Path, read: Callable[[Path], Source]) -> Iterator[tuple[Source, str]]:
+    """What ``read`` makes of a recording, or of what is whole of it, and a sentence on what is lacking then.
+
+    Raises Refused as ``read`` does.
+    """
     with tempfile.TemporaryDirectory(prefix="hoi_rescue") as folder:
         try:
-            bag, lacking = Bag(path, topics), ""
+            found, lacking = read(path), ""
         except Refused:
             copy = Path(folder) / "whole.mcap"
             source = _mcap(path)
             lacking = rescue(source, copy) if source else ""
             if not lacking:
                 raise
-            bag = Bag(copy, topics)
-        with bag:
-            yield bag, lacking
+            found = read(copy)
+        with found:
+            yield found, lacking
 
 
 def rescue(path: Path, copy: Path) -> str:

@@ -20,7 +20,7 @@ from hoi_ros.nodes import conversions
 from hoi_ros.refusals import Reason, Refused
 from hoi_ros.replay.bag import Asked, Frame
 from hoi_ros.replay.files import save_goals, save_grasps, save_hands
-from hoi_ros.types import Array, Grasp, HandBatch, HandPose, Intrinsics, JointGoal
+from hoi_ros.types import Array, Grasp, HandBatch, HandPose, Intrinsics, JointGoal, ObjectState
 
 BEFORE = 0.03  # m: a finger's or a palm's thickness
 
@@ -43,18 +43,23 @@ class Results:
 
     hands: list[HandPose] = field(default_factory=list)
     goals: list[JointGoal] = field(default_factory=list)
+    objects: list[ObjectState] = field(default_factory=list)
     answers: list[Answer] = field(default_factory=list)  # to pictures
     asked: list[Asked] = field(default_factory=list)  # sentences that were said
-    replies: list[Answer] = field(default_factory=list)  # to them, in their order
+    replies: list[Answer] = field(default_factory=list)  # to them
     grasps: list[Grasp] = field(default_factory=list)  # of all of them
     truth: dict[int, Array] = field(default_factory=dict)  # stamp -> (21, 3) m
     true_goals: dict[int, JointGoal] = field(default_factory=dict)  # stamp -> of the picture
+    true_hands: dict[int, tuple[HandPose, ...]] = field(default_factory=dict)  # stamp -> in the camera's frame
+    true_objects: dict[int, Array] = field(default_factory=dict)  # stamp -> (7,) xyz m + xyzw
+    true_object_frame: str = ""  # that `true_objects` are in
     hidden: dict[int, float] = field(default_factory=dict)  # stamp -> share of the true keypoints behind something
     delays: dict[int, float] = field(default_factory=dict)  # stamp -> s from sending the picture to its joint goal
     stamps: list[int] = field(default_factory=list)  # of the pictures that were sent, in their order
     dropped: dict[str, int] = field(default_factory=dict)  # node -> inputs replaced by newer ones while they waited
     memory: list[float] = field(default_factory=list)  # MB, resident, of the nodes' process, about once a second
     hand_model: str = ""
+    faults: list[str] = field(default_factory=list)  # what is wrong with all that came
     diagnostics: dict[str, dict[str, str]] = field(default_factory=dict)  # node -> its last values
     intrinsics: Intrinsics | None = None
 
@@ -72,6 +77,10 @@ class Results:
                     self.hidden[stamp] = hidden_share(frame.depth.message, frame.truth, self.intrinsics)
         if frame.true_goal is not None:
             self.true_goals[stamp] = frame.true_goal
+        if frame.true_hands:
+            self.true_hands[stamp] = frame.true_hands
+        if frame.true_object is not None:
+            self.true_objects[stamp], self.true_object_frame = frame.true_object, frame.object_frame
 
     @property
     def sent(self) -> int:

@@ -24,9 +24,10 @@ LIBRARIES = ("numpy", "scipy", "mediapipe", "opencv-contrib-python", "smplx", "o
 
 def summarize(bag: Bag, parameters: Parameters, mode: str, results: Results) -> dict[str, Any]:
     """Figures of one run. Errors are there where the bag has ground truth, memory where the nodes had a process."""
-    reasons = {(a.stamp_ns, a.reason) for a in results.answers if a.reason is not Reason.NONE}
+    answers = [answer for answer in results.answers if answer.reason is not Reason.REPLACED]  # those are `dropped`
+    reasons = {(a.stamp_ns, a.reason) for a in answers if a.reason is not Reason.NONE}
     by_node: dict[str, list[float]] = {}
-    for answer in results.answers:
+    for answer in answers:
         by_node.setdefault(answer.node, []).append(answer.latency)
     summary: dict[str, Any] = {
         "bag": {"path": str(bag.path), "sha256": bag.digest, "topics": asdict(bag.topics)},
@@ -39,7 +40,7 @@ def summarize(bag: Bag, parameters: Parameters, mode: str, results: Results) -> 
         "hands": dict(sorted(Counter(hand.side for hand in results.hands).items())),
         "picture_to_goal_ms": spread([*results.delays.values()], 1e3),
         "node_latency_ms": {node: spread(values, 1e3) for node, values in sorted(by_node.items())},
-        "age_ms": spread([a.age for a in results.answers], 1e3),
+        "age_ms": spread([a.age for a in answers], 1e3),
     }
     if results.asked:
         summary["sentences"] = {
@@ -79,14 +80,12 @@ def machine() -> dict[str, Any]:
 
 
 def _unheard(results: Results) -> int:
-    """What was neither answered nor dropped, lost between the processes: pictures, and hands on their way to a goal."""
+    """What no node said anything of, lost between the processes: pictures, and hands on their way to a goal."""
     of: dict[str, set[int]] = {"pose_estimation": set(), "retargeting": set()}
     for answer in results.answers:
         of.setdefault(answer.node, set()).add(answer.stamp_ns)
     found = {a.stamp_ns for a in results.answers if a.node == "pose_estimation" and a.reason is Reason.NONE}
-    pictures = results.sent - len(of["pose_estimation"]) - results.dropped.get("pose_estimation", 0)
-    hands = len(found - of["retargeting"]) - results.dropped.get("retargeting", 0)
-    return pictures + max(hands, 0)
+    return results.sent - len(of["pose_estimation"]) + len(found - of["retargeting"])
 
 
 def _against_truth(results: Results, intrinsics: Intrinsics) -> dict[str, Any]:

@@ -15,13 +15,15 @@ from markupsafe import Markup, escape
 from hoi_ros.evaluation.comparison import Change, Comparison
 from hoi_ros.evaluation.evaluate import Evaluation
 from hoi_ros.evaluation.figures import FIGURES
+from hoi_ros.evaluation.grasps import load_solid
 from hoi_ros.evaluation.scenario import Scenario
 from hoi_ros.replay.bag import Bag
-from hoi_ros.view import charts, worst
+from hoi_ros.view import charts, sentences, worst
 from hoi_ros.view.evaluation_data import Series, evaluation, occlusion, series
 from hoi_ros.view.page import STYLE
 
 PAGE = "report.html"
+WHOLE = "recording"  # name of the figures without a first name
 DISTRIBUTIONS = {"hand.pa_mpjpe_mm": "mm", "latency.total_ms": "ms"}
 
 
@@ -36,29 +38,47 @@ class Row:
     passed: bool | None  # None: nothing is asked
 
 
-def write(out: Path, bag: Bag, comparison: Comparison | None = None) -> Path:
+@dataclass(frozen=True)
+class FigureGroup:
+    """Figures of one first name, as "hand" of ``hand.found``."""
+
+    name: str
+    rows: tuple[Row, ...]
+
+    @property
+    def asked(self) -> bool:
+        """Whether anything is asked of them."""
+        return any(row.passed is not None for row in self.rows)
+
+
+def write(out: Path, bag: Bag, comparison: Comparison | None = None, mesh: Path | None = None) -> Path:
     """Write ``report.html`` to the folder of a result, from its files and the recording that was played.
 
-    Raises Refused(FILE) where ``out`` holds no whole result of `hoi evaluate`.
+    ``mesh``: file of the true object, closed, m; it is drawn where its true pose was recorded.
+    Raises Refused(FILE) where ``out`` holds no whole result of `hoi evaluate`, and for a mesh as `load_solid` does.
     """
     result, numbers = evaluation(out), series(out)
     groups = occlusion(numbers)
+    solid = load_solid(mesh) if mesh else None
+    told, said = sentences.told(out, bag, result, solid)
     text = (
-        _templates()
+        templates()
         .get_template("evaluation.html")
         .render(
             style=Markup(STYLE),  # noqa: S704 - ours, as the charts are
             result=result,
-            asked=[row for row in rows(result) if row.passed is not None],
-            others=[row for row in rows(result) if row.passed is None],
+            reasons=[*result.faults, *(check.sentence for check in result.checks if not check.passed)],
+            figure_groups=figure_groups(result),
             frame_checks=_frame_checks(result),
             time=Markup(charts.time_lines(numbers)) if len(numbers) else "",  # noqa: S704
             errors=charts.TITLES,
             groups=groups,
             largest=max((error for group in groups for error in group.errors.values()), default=0.0) or 1.0,
             distributions=_distributions(numbers),
-            worst=worst.drawn(out, bag, result, numbers),
+            worst=worst.drawn(out, bag, result, numbers, solid),
             measure=worst.measure(numbers),
+            sentences=told,
+            said=said,
             comparison=comparison,
             changes=_sorted(comparison),
             **_conditions(result),
@@ -83,6 +103,15 @@ def rows(result: Evaluation) -> list[Row]:
             if name not in asked
         ),
     ]
+
+
+def figure_groups(result: Evaluation) -> list[FigureGroup]:
+    """Every figure by its first name, groups with a broken threshold first, then those of which something is asked."""
+    groups: dict[str, list[Row]] = {}
+    for row in rows(result):
+        first, dot, _ = row.name.partition(".")
+        groups.setdefault(first if dot else WHOLE, []).append(row)
+    return [FigureGroup(name, tuple(found)) for name, found in groups.items()]
 
 
 def figure(value: float | None) -> str:
@@ -119,16 +148,17 @@ def _distributions(numbers: Series) -> list[tuple[str, str, Markup]]:
     return drawn
 
 
-def _templates() -> Environment:
-    templates = Environment(
+def templates() -> Environment:
+    """Those of the pages, with the filters that they use."""
+    found = Environment(
         loader=FileSystemLoader(Path(__file__).with_name("templates")),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    templates.filters |= {"figure": figure, "breakable": breakable}
-    return templates
+    found.filters |= {"figure": figure, "breakable": breakable}
+    return found
 
 
 def _frame_checks(result: Evaluation) -> list[str]:

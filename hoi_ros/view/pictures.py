@@ -1,4 +1,4 @@
-"""Pictures of hands and robot hands: on the camera's picture, and by themselves."""
+"""Pictures of hands, objects and robot hands: on the camera's picture, and by themselves."""
 
 from __future__ import annotations
 
@@ -8,14 +8,17 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import trimesh
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
 from hoi_ros.hand import HandModel
 from hoi_ros.types import Array, HandPose, Intrinsics, Side
-from hoi_ros.view.render import Mesh, Picture, framing, picture, smoothed
+from hoi_ros.view.render import Mesh, Picture, cast, framing, picture, smoothed
 
 SKIN = {"right": np.array([0.93, 0.68, 0.5]), "left": np.array([0.5, 0.66, 0.9])}
+FOUND, TRUE = np.array([0.36, 0.55, 0.95]), np.array([0.2, 0.82, 0.6])  # of objects
+BEFORE = 0.01  # m: what is so much nearer than an object hides it
 FINGER_COLOURS = ((235, 120, 90), (240, 190, 70), (120, 200, 110), (80, 170, 220), (170, 120, 220))  # thumb to little
 PAPER = (244, 242, 238)
 INK = (40, 40, 44)
@@ -30,16 +33,67 @@ FACING = {  # fingers up, palm to the camera; MANO's flat right hand points alon
 
 
 def on_camera(
-    rgb: Picture, intrinsics: Intrinsics, hands: Sequence[HandPose], model: HandModel, *, samples: int = 2
+    rgb: Picture,
+    intrinsics: Intrinsics,
+    hands: Sequence[HandPose],
+    model: HandModel,
+    things: Sequence[Mesh] = (),
+    *,
+    samples: int = 2,
 ) -> Picture:
-    """The camera's picture with the mesh and the skeleton of each hand, coloured by side."""
-    if not hands:
+    """The camera's picture with the mesh and the skeleton of each hand, coloured by side, and with other ``things``."""
+    if not hands and not things:
         return rgb.copy()
-    meshes = [Mesh(_vertices(hand, model), _faces(model, hand.side), SKIN[hand.side]) for hand in hands]
+    meshes = [Mesh(vertices_of(hand, model), faces_of(model, hand.side), SKIN[hand.side]) for hand in hands]
+    meshes += things
     drawn = picture(meshes, intrinsics, rgb, opacity=0.8, samples=samples)
     for hand in hands:
         draw_skeleton(drawn, intrinsics.project(hand.keypoints), thickness=2 if len(rgb) >= 360 else 1)
     return drawn
+
+
+def through(
+    rgb: Picture, intrinsics: Intrinsics, thing: Mesh, inside: Sequence[Mesh], depth: NDArray[np.float32] | None = None
+) -> Picture:
+    """The camera's picture with a thing that is half clear, and with what is ``inside``, behind or before it.
+
+    Where the camera's ``depth`` (h, w), m, of whatever size, tells that something stands before the thing, it is
+    nearly clear.
+    """
+    height, width = rgb.shape[:2]
+    behind = picture(inside, intrinsics, rgb) if inside else rgb
+    over = picture([thing, *inside], intrinsics, rgb)
+    opacity = np.full((height, width, 1), 0.55)
+    if depth is not None:
+        hits = cast([thing], intrinsics, (height, width), occlusion_rays=0)
+        seen = cv2.resize(depth, (width, height), interpolation=cv2.INTER_NEAREST)
+        reached = np.zeros((height, width))
+        reached[hits.mask] = hits.depth
+        opacity[(seen > 0.0) & (seen < reached - BEFORE)] = 0.15
+    return np.round(behind + opacity * (over.astype(float) - behind)).astype(np.uint8)
+
+
+def skeleton(points: Array, radius: float) -> Mesh:
+    """Keypoints (21, 3), m, K21, as balls and rods of a ``radius``, m, in the fingers' colours."""
+    parts, colours = [trimesh.creation.icosphere(1, 2.0 * radius)], [np.ones(3)]
+    parts[0].apply_translation(points[0])
+    for finger, colour in enumerate(FINGER_COLOURS):
+        chain = points[[0, *range(4 * finger + 1, 4 * finger + 5)]]
+        bones = [ends for ends in pairwise(chain) if np.linalg.norm(ends[1] - ends[0]) > 1e-6]
+        rods = [trimesh.creation.cylinder(radius, segment=ends, sections=8) for ends in bones]
+        balls = [trimesh.creation.icosphere(1, 1.6 * radius) for _ in chain[1:]]
+        for ball, point in zip(balls, chain[1:], strict=True):
+            ball.apply_translation(point)
+        parts += [*rods, *balls]
+        colours += [np.array(colour) / 255.0] * len(rods + balls)
+    return _joined(parts, colours)
+
+
+def axes(pose: Array, length: float = 0.06) -> Mesh:
+    """A pose (7,), xyz m + xyzw, as three rods, x red, y green, z blue, of a ``length``, m."""
+    ends = pose[:3] + length * Rotation.from_quat(pose[3:]).as_matrix().T
+    rods = [trimesh.creation.cylinder(0.03 * length, segment=[pose[:3], end], sections=12) for end in ends]
+    return _joined(rods, list(0.15 + 0.7 * np.eye(3)))
 
 
 def of_hand(
@@ -51,7 +105,7 @@ def of_hand(
     flat = model.mesh(orient, np.zeros(45), side=side)
     camera, shift = framing(flat.vertices[0] - flat.joints[0, 0], size)
     vertices = mesh.vertices[0] - mesh.joints[0, 0] + shift
-    skin = Mesh(*smoothed(vertices, _faces(model, side), 1), SKIN[side])
+    skin = Mesh(*smoothed(vertices, faces_of(model, side), 1), SKIN[side])
     return picture([skin], camera, paper(size), samples=samples)
 
 
@@ -126,9 +180,18 @@ def save(path: Path, image: Picture) -> None:
         raise OSError(f"{path} cannot be written")
 
 
-def _vertices(hand: HandPose, model: HandModel) -> Array:
+def vertices_of(hand: HandPose, model: HandModel) -> Array:
+    """Of the hand's mesh (778, 3), m, where the hand is."""
     return model.mesh(hand.global_orient, hand.hand_pose, hand.betas, hand.transl, side=hand.side).vertices[0]
 
 
-def _faces(model: HandModel, side: Side) -> NDArray[np.int32]:
+def faces_of(model: HandModel, side: Side) -> NDArray[np.int32]:
+    """Of the closed mesh of a hand (F, 3), outwards."""
     return model.closed_faces if side == "right" else model.closed_faces[:, ::-1]
+
+
+def _joined(parts: Sequence[trimesh.Trimesh], colours: Sequence[Array]) -> Mesh:
+    """Parts, each in its colour, as one surface."""
+    whole = trimesh.util.concatenate(parts)
+    shades = np.concatenate([np.tile(c, (len(p.vertices), 1)) for p, c in zip(parts, colours, strict=True)])
+    return Mesh(np.array(whole.vertices), np.array(whole.faces, np.int32), shades)

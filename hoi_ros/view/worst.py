@@ -5,12 +5,15 @@ from __future__ import annotations
 import struct
 from collections import defaultdict, deque
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from rosbags.highlevel import AnyReader
+from scipy.spatial.transform import Rotation
 
 from hoi_ros.evaluation.evaluate import Evaluation
 from hoi_ros.hand import HandModel, load_hand_model
@@ -20,11 +23,13 @@ from hoi_ros.refusals import Refused
 from hoi_ros.replay.bag import NS, Bag, Frame
 from hoi_ros.replay.offline import camera_frame
 from hoi_ros.replay.results import typestore
-from hoi_ros.types import Array, CameraFrame, HandPose, Intrinsics, JointGoal, Side
+from hoi_ros.scene.object_model import ObjectModel
+from hoi_ros.types import Array, CameraFrame, HandPose, Intrinsics, JointGoal, ObjectState, Side
 from hoi_ros.view import pictures
 from hoi_ros.view.evaluation_data import Series, lines
+from hoi_ros.view.grasps import of_points
 from hoi_ros.view.page import embedded
-from hoi_ros.view.render import Picture, zoomed
+from hoi_ros.view.render import Mesh, Picture, picture, zoomed
 from hoi_ros.view.robot import of_robot
 
 COUNT = 6  # pictures
@@ -32,6 +37,8 @@ LOST = 2  # of them such as were refused or not answered
 APART = 16  # they are at least this part of the recording apart: neighbours look alike
 SIZE = (360, 480)  # H, W in which a camera's picture is shown
 ROBOT = (360, 360)
+BONE = 1.7  # px, half the width of a true bone
+MOST_POINTS = 4000  # of a found object's cloud
 
 
 @dataclass(frozen=True)
@@ -66,17 +73,20 @@ class Given:
 
     hands: dict[int, list[HandPose]]
     goals: dict[int, JointGoal]
+    objects: dict[int, ObjectState]
 
 
-def drawn(out: Path, bag: Bag, result: Evaluation, numbers: Series) -> list[Bad]:
-    """The worst pictures, drawn. The recording is read up to the last of them, and no longer kept than they are."""
+def drawn(out: Path, bag: Bag, result: Evaluation, numbers: Series, solid: ObjectModel | None) -> list[Bad]:
+    """The worst pictures, drawn. The recording is read up to the last of them, and no longer kept than they are.
+
+    ``solid``: the true object, for pictures whose true pose of it is known.
+    """
     chosen = chosen_of(numbers)
     if not chosen:
         return []
     parameters = Parameters().with_values(result.conditions["scenario"]["parameters"])
-    draw = _Drawing(
-        load_hand_model(parameters.hand_model_path), "right" if parameters.robot_hand.endswith("right") else "left"
-    )
+    side: Side = "right" if parameters.robot_hand.endswith("right") else "left"
+    draw = _Drawing(load_hand_model(parameters.hand_model_path), side, solid)
     found = given(out / "results.mcap", {int(numbers.stamps[index]) for index in chosen})
     said = {line["index"]: line for line in lines(out) if line["index"] in chosen}
     bad = {}
@@ -99,15 +109,22 @@ def _frames(bag: Bag, chosen: Sequence[int]) -> Iterator[tuple[int, Frame]]:
 class _Drawing:
     """Draws what was found in a picture, what is true of it, and the robot hand's goal."""
 
-    def __init__(self, model: HandModel, side: Side) -> None:
-        self._model, self._side = model, side
+    def __init__(self, model: HandModel, side: Side, solid: ObjectModel | None) -> None:
+        self._model, self._side, self._solid = model, side, solid
 
     def __call__(self, index: int, frame: Frame, found: Given, stamp: int) -> tuple[tuple[Shown, ...], tuple[str, ...]]:
         hands, goal = found.hands.get(stamp, []), found.goals.get(stamp)
         shown: list[Shown] = []
         notes: list[str] = []
         try:
-            shown += self._on_camera(index, camera_frame(frame, wants_depth=False), hands, frame.truth)
+            seen = camera_frame(frame, wants_depth=False)
+            rgb, camera = _small(seen)
+            thing = found.objects.get(stamp)
+            if thing is not None and not _in_view("The found object", thing.frame_id, seen.frame_id, notes):
+                thing = None
+            shown.append(self._found(index, rgb, camera, hands, thing))
+            true = self._true_thing(frame, seen.frame_id, notes)
+            shown += self._true(index, rgb, camera, frame, true, bool(hands or thing))
         except Refused as refused:
             notes.append(f"The camera's picture cannot be shown: {refused.message}.")
         if goal is None:
@@ -116,26 +133,81 @@ class _Drawing:
             shown.append(self._robot(index, goal))
         return tuple(shown), tuple(notes)
 
-    def _on_camera(
-        self, index: int, frame: CameraFrame, hands: Sequence[HandPose], truth: Array | None
+    def _true_thing(self, frame: Frame, camera: str, notes: list[str]) -> Mesh | None:
+        """The true object where it is, m; None where that is not known, with a note where it should be."""
+        if self._solid is None:
+            return None
+        if frame.true_object is None:
+            notes.append("Where the object truly is was not recorded for this picture.")
+            return None
+        if not _in_view("The true object", frame.object_frame, camera, notes):
+            return None
+        place = Rotation.from_quat(frame.true_object[3:])
+        return Mesh(place.apply(self._solid.vertices) + frame.true_object[:3], self._solid.faces, pictures.TRUE)
+
+    def _found(
+        self, index: int, rgb: Picture, camera: Intrinsics, hands: Sequence[HandPose], thing: ObjectState | None
+    ) -> Shown:
+        what = [f"the {hand.side} hand" for hand in hands]
+        if not (hands or thing):
+            return Shown.of(rgb, f"Picture {index}, in which no hand was found", "no hand was found")
+        caption = "what was found" if hands else "no hand was found"
+        many = thing is not None and len(thing.points) > 0
+        drawn = pictures.on_camera(rgb, camera, hands, self._model, [_cloud(thing.points)] if thing and many else [])
+        if thing is not None:
+            what.append("the object")
+            caption += f"; the object {'in blue' if many else 'as its axes'}"
+            if not many:  # axes lie inside the object: they are drawn over what is before it
+                drawn = picture([pictures.axes(thing.pose)], camera, drawn)
+        return Shown.of(drawn, f"Picture {index} with {' and '.join(what)} as found, drawn over it", caption)
+
+    def _true(
+        self, index: int, rgb: Picture, camera: Intrinsics, frame: Frame, thing: Mesh | None, changed: bool
     ) -> Iterator[Shown]:
-        rgb, camera = _small(frame)
-        if hands:
-            sides = " and ".join(f"the {hand.side} hand" for hand in hands)
-            drawn = pictures.on_camera(rgb, camera, hands, self._model)
-            yield Shown.of(drawn, f"Picture {index} with {sides} as found, drawn over it", "what was found")
+        """What is true, where that is known; else the picture alone where it was drawn over."""
+        points = frame.truth if frame.truth is not None and (frame.truth[:, 2] > 0.0).all() else None
+        what = ["keypoints"] * (points is not None) + ["object"] * (thing is not None)
+        if not what:
+            if changed:
+                yield Shown.of(rgb, f"Picture {index} as recorded", "as recorded")
+            return
+        if thing is None:
+            assert points is not None
+            drawn = rgb.copy()
+            pictures.draw_skeleton(drawn, camera.project(points))
         else:
-            yield Shown.of(rgb, f"Picture {index}, in which no hand was found", "no hand was found")
-        if truth is not None and (truth[:, 2] > 0.0).all():
-            true = rgb.copy()
-            pictures.draw_skeleton(true, camera.project(truth))
-            yield Shown.of(true, f"Picture {index} with the true keypoints drawn over it", "what is true")
-        elif hands:
-            yield Shown.of(rgb, f"Picture {index} as recorded", "as recorded")
+            radius = BONE * float(np.median(points[:, 2])) / camera.fx if points is not None else 0.0
+            inside = [pictures.skeleton(points, radius)] if points is not None else []
+            drawn = pictures.through(rgb, camera, thing, inside, _depth(frame))
+        caption = "what is true" + ("; the object in green" if thing is not None else "")
+        yield Shown.of(drawn, f"Picture {index} with the true {' and the true '.join(what)} drawn over it", caption)
 
     def _robot(self, index: int, goal: JointGoal) -> Shown:
         drawn = of_robot(goal.positions, self._side, ROBOT)
         return Shown.of(drawn, f"The Shadow Hand in its goal for picture {index}", "the Shadow Hand's goal")
+
+
+def _in_view(what: str, frame: str, camera: str, notes: list[str]) -> bool:
+    """Whether a frame is the camera's, with a note where it is not."""
+    if frame != camera:
+        notes.append(f"{what} is in '{frame}', the picture in '{camera}': it is not drawn.")
+    return frame == camera
+
+
+def _cloud(points: Array) -> Mesh:
+    """At most `MOST_POINTS` of an object's points, m."""
+    return replace(of_points(points[:: -(-len(points) // MOST_POINTS)]), colour=pictures.FOUND)
+
+
+def _depth(frame: Frame) -> NDArray[np.float32] | None:
+    """The depth picture, m, where there is one that can be read."""
+    if frame.depth is None:
+        return None
+    message = frame.depth.message
+    try:
+        return conversions.depth(message, (message.height, message.width))
+    except Refused:
+        return None
 
 
 def _small(frame: CameraFrame) -> tuple[Picture, Intrinsics]:
@@ -177,32 +249,38 @@ def _apart(ranked: Sequence[int], step: int) -> list[int]:
 
 
 def given(path: Path, stamps: Collection[int]) -> Given:
-    """Hands and goals for the pictures of ``stamps`` in ``results.mcap``, which is read once, message by message.
+    """What was published for the pictures of ``stamps`` in ``results.mcap``, which is read once, message by message.
 
     Only the wrist's goal carries the picture's stamp; the two topics of a goal keep their order.
     """
     hands: dict[int, list[HandPose]] = defaultdict(list)
     goals: dict[int, JointGoal] = {}
+    objects: dict[int, ObjectState] = {}
     waiting: dict[str, deque[bytes]] = {"/joint_goal": deque(), "/wrist_goal": deque()}
     if not stamps:
-        return Given(hands, goals)
+        return Given(hands, goals, objects)
     with AnyReader([path], default_typestore=typestore()) as reader:
-        wanted = {c.topic: c for c in reader.connections if c.topic in ("/hands", *waiting)}
+        wanted = {c.topic: c for c in reader.connections if c.topic in ("/hands", "/object", *waiting)}
 
         def read(topic: str, cdr: bytes) -> Any:
             return reader.deserialize(cdr, wanted[topic].msgtype)
 
         for connection, _, cdr in reader.messages(wanted.values()):
-            if connection.topic == "/hands":
-                if _stamp(cdr) in stamps:
-                    hands[_stamp(cdr)] += map(conversions.hand_pose, read("/hands", cdr).hands)
+            if connection.topic not in waiting:
+                if (stamp := _stamp(cdr)) in stamps:
+                    message = read(connection.topic, cdr)
+                    if connection.topic == "/hands":
+                        hands[stamp] += map(conversions.hand_pose, message.hands)
+                    else:
+                        with suppress(Refused):  # it was refused when it was scored
+                            objects[stamp] = conversions.object_state(message)
                 continue
             waiting[connection.topic].append(cdr)
             while all(waiting.values()):
                 pair = {topic: queue.popleft() for topic, queue in waiting.items()}
                 if (stamp := _stamp(pair["/wrist_goal"])) in stamps:
                     goals[stamp] = conversions.joint_goal(*(read(topic, cdr) for topic, cdr in pair.items()))
-    return Given(hands, goals)
+    return Given(hands, goals, objects)
 
 
 def _stamp(cdr: bytes) -> int:

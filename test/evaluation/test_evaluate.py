@@ -24,7 +24,7 @@ from hoi_ros.evaluation.scenario import Scenario
 from hoi_ros.evaluation.scoring import Scorer
 from hoi_ros.evaluation.whole import whole
 from hoi_ros.refusals import Reason, Refused
-from hoi_ros.replay.results import Results
+from hoi_ros.replay.results import Answer, Results
 
 
 def scenario(bag: Path, **content: Any) -> Scenario:
@@ -224,8 +224,22 @@ def test_the_command_tells_by_its_exit(tmp_path: Path):
 
 
 def test_what_nodes_replaced_is_not_lost():
-    results = Results(stamps=[1, 2, 3], dropped={"pose_estimation": 2})
+    """Of four pictures one is replaced on its way in, the hands of one are, one is lost, one is refused."""
+    results = Results(stamps=[1, 2, 3, 4])
+    for node, stamp, reason in (
+        ("pose_estimation", 1, Reason.REPLACED),
+        ("pose_estimation", 2, Reason.NONE),
+        ("retargeting", 2, Reason.REPLACED),
+        ("pose_estimation", 3, Reason.NONE),
+        ("pose_estimation", 4, Reason.STALE),
+    ):
+        results.answers.append(Answer(node, stamp, reason, "why", 0.001 if reason else 0.02, 0.0))
     scorer = Scorer(results, {}, realtime=True)
-    scorer.take(ended=True)
-    assert scorer.kept.verdicts == {"unanswered": 3}
-    assert whole(scorer.kept, results)["lost"] == 1.0
+    lines = scorer.take(ended=True)
+    assert [line.verdict for line in lines] == ["unanswered", "unanswered", "unanswered", "refused"]
+    assert lines[0].reasons == ("pose_estimation: replaced: why",)
+    assert "latency.pose_estimation_ms" not in lines[0].figures
+    assert lines[1].reasons == ("retargeting: replaced: why",)
+    assert "pose_estimation answered, and no goal came" in lines[2].reasons[0]
+    found = whole(scorer.kept, results)
+    assert found["lost"] == 1.0 and found["refused"] == 0.25 and scorer.kept.reasons == {"stale": 1}

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
-from hoi_ros.evaluation.scenario import Scenario, schema
+from hoi_ros.evaluation.scenario import Scenario, Threshold, schema
 from hoi_ros.refusals import Reason, Refused
 
 LEAST = {"version": 1, "bag": "a.mcap"}
@@ -52,8 +53,9 @@ def test_a_scenario_needs_little(tmp_path: Path):
         ({"parameters": {"smoothing": 1}}, "smoothing is 1; it must be a bool"),
         ({"parameters": {"max_hands": True}}, "max_hands is True"),
         ({"parameters": {"max_hands": 99}}, "max_hands is 99; it must be between"),
-        ({"mode": "fast"}, "mode: Input should be 'lockstep', 'realtime' or 'offline'"),
+        ({"mode": "fast"}, "mode: Input should be 'lockstep', 'realtime', 'offline' or 'recorded'"),
         ({"rate": 30.0}, "rate is for mode realtime, not lockstep"),
+        ({"outputs": "results.mcap"}, "outputs is for mode recorded, not lockstep"),
         ({"version": 2}, "version: Input should be 1"),
         ({"least_frames": 0}, "least_frames"),
     ],
@@ -82,6 +84,11 @@ def test_yaml_builds_no_objects(tmp_path: Path):
 def test_shipped_scenarios_fit_model_and_schema(path: Path):
     Scenario.load(path)
     Draft202012Validator(schema()).validate(yaml.safe_load(path.read_text()))
+
+
+def test_a_threshold_tells_in_pythons_own_words():
+    """What numpy says cannot be written as JSON."""
+    assert Threshold(min=15.0).holds(np.float64(1.6)) is False and Threshold(max=2.0).holds(np.float64(1.6)) is True
 
 
 def test_the_schema_is_as_strict():

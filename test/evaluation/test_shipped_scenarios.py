@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from changed_bags import ROOT, rendered_small
 from typer.testing import CliRunner
 
 from hoi_ros.cli.app import app
 from hoi_ros.evaluation.evaluate import evaluate
 from hoi_ros.evaluation.scenario import Scenario
 
-ROOT = Path(__file__).parents[2]
 SCENARIOS = ROOT / "test" / "scenarios"
 
 
@@ -28,11 +26,8 @@ def result(path: Path, out: Path) -> dict[str, Any]:
 
 @pytest.fixture(scope="session")
 def rendered(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The story of the rendered recording in three seconds of small pictures."""
-    out = tmp_path_factory.mktemp("rendered") / "rendered.mcap"
-    command = [sys.executable, "tools/render_evaluation_bag.py", "--out", str(out)]
-    subprocess.run([*command, "--seconds", "3", "--rate", "15", "--size", "320x240"], cwd=ROOT, check=True, timeout=280)
-    return out
+    """The small rendered recording."""
+    return rendered_small(tmp_path_factory.mktemp("rendered"))
 
 
 def test_the_embedded_recording_passes(tmp_path: Path):

@@ -286,6 +286,22 @@ def test_goals_wait_for_their_turn_and_too_many_are_refused(user: User) -> None:
     user.gate.unlink()
 
 
+def test_a_sentence_that_a_newer_one_replaces_is_told(user: User) -> None:
+    running, feedback = user.send("Please wait and grasp the bottle", count=1, cloud=cloud(bottle(), 0))
+    user.graph.until(lambda: feedback and feedback[-1].stage == "synthesis")
+    before = len(user.answers())
+    for _ in range(2):
+        user.instruction.publish(String(data=GRIP))
+        user.graph.spin(0.3)
+    (told,) = user.answers()[before:]
+    assert (told.outcome, told.reason) == (Status.REFUSED, Reason.REPLACED)
+    user.gate.touch()
+    assert user.result(running)[0] == GoalStatus.STATUS_SUCCEEDED
+    user.graph.until(lambda: len(user.answers()) == before + 3)  # the goal, and the sentence that took the place
+    assert Reason.REPLACED not in [status.reason for status in user.answers()[before + 1 :]]
+    user.gate.unlink()
+
+
 def test_a_running_goal_is_cancelled_and_gives_no_grasp(user: User) -> None:
     handle, feedback = user.send("Please wait and grasp the bottle", cloud=cloud(bottle(), 0))
     user.graph.until(lambda: feedback and feedback[-1].stage == "synthesis")

@@ -10,7 +10,7 @@ from hoi_ros.refusals import Reason
 
 def test_the_newest_replaces_what_waits() -> None:
     mailbox: Mailbox[int] = Mailbox()
-    assert [mailbox.put(i) for i in range(3)] == [False, True, True]
+    assert [mailbox.put(i) for i in range(3)] == [None, 0, 1]
     assert mailbox.wait() and mailbox.take() == 2 and mailbox.take() is None
 
 
@@ -50,7 +50,7 @@ def test_what_waits_is_never_more_than_one() -> None:
     mailbox: Mailbox[int] = Mailbox()
     statistics = Statistics()
     for i in range(5):
-        statistics.on_received(mailbox.put(i))
+        statistics.on_received(mailbox.put(i) is not None)
     mailbox.take()
     statistics.on_taken()
     statistics.on_answer(Reason.NO_HAND, "no hand", 0.01, 0.02)
@@ -64,9 +64,9 @@ def test_what_waits_is_never_more_than_one() -> None:
 
 def test_goals_wait_in_order_before_the_slot_and_nothing_replaces_them() -> None:
     box: GoalMailbox[int] = GoalMailbox()
-    assert not box.put(100)
+    assert box.put(100) is None
     assert [box.put_goal(n) for n in range(MOST_GOALS + 1)] == [True] * MOST_GOALS + [False]
-    assert box.put(101)
+    assert box.put(101) == 100
     assert [box.take() for _ in range(MOST_GOALS + 2)] == [*range(MOST_GOALS), 101, None]
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from graph import Graph, camera_info, picture
+from hoi_ros.msg import Status
 from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.parameter import Parameter
 
@@ -87,7 +88,7 @@ def test_a_fault_in_answering_a_fault_does_not_end_the_worker(
     assert graph.status(send(graph, node)).reason == Reason.NO_HAND
 
 
-def test_inputs_replaced_while_the_worker_is_busy_are_counted(graph: Graph, node: PoseEstimation, stage: Stage) -> None:
+def test_inputs_replaced_while_the_worker_is_busy_are_told(graph: Graph, node: PoseEstimation, stage: Stage) -> None:
     started, go_on = threading.Event(), threading.Event()
 
     def wait() -> list[HandPose]:
@@ -102,12 +103,17 @@ def test_inputs_replaced_while_the_worker_is_busy_are_counted(graph: Graph, node
     stamps += [send(graph, node) for _ in range(4)]
     go_on.set()
     assert graph.status(stamps[-1]).dropped == 3
-    answered = {conversions.stamp_ns(s.header) for s in graph.heard["status"]}
-    assert answered & set(stamps) == {stamps[0], stamps[-1]}
+    told = [graph.status(stamp) for stamp in stamps]
+    no_hand, replaced = (Status.REFUSED, Reason.NO_HAND), (Status.REFUSED, Reason.REPLACED)
+    assert [(s.outcome, s.reason) for s in told] == [no_hand, *3 * [replaced], no_hand]
+    assert [s.dropped for s in told[1:4]] == [1, 2, 3] and all(s.latency > 0.0 for s in told[1:4])
+    values, recent = node.statistics.report()
+    assert values["replaced by newer"] == "3" and "refused: replaced" not in values and Reason.REPLACED not in recent
 
 
 def test_a_worker_that_waits_for_the_camera_lets_the_node_go(graph: Graph, node: PoseEstimation) -> None:
-    stamp = send(graph, node)
+    stamp = graph.now()
+    node._on_picture(picture(stamp))  # from which on the camera is waited for
     assert node.trigger_deactivate() == TransitionCallbackReturn.SUCCESS
     assert all(thread.name != node.stage for thread in threading.enumerate())
     graph.spin(0.2)

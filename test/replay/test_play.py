@@ -158,11 +158,14 @@ def _text(path: Path) -> str:
 
 
 def test_a_hand_that_never_became_a_goal_is_unheard(short_bag: Path):
-    """Of four pictures one is lost, one is dropped, and of the two hands found one finds no answer."""
+    """Of four pictures one is lost, one is replaced, and of the two hands found one finds no answer."""
     results = Results(stamps=[1, 2, 3, 4], dropped={"pose_estimation": 1})
     for node, stamp in (("pose_estimation", 1), ("retargeting", 1), ("pose_estimation", 2)):
         results.answers.append(Answer(node, stamp, Reason.NONE, "", 0.01, 0.01))
+    results.answers.append(Answer("pose_estimation", 3, Reason.REPLACED, "", 9.0, 9.0))
     with Bag(short_bag) as bag:
-        assert summarize(bag, Parameters(), "realtime", results)["unheard"] == 2
-        results.dropped["retargeting"] = 1
+        summary = summarize(bag, Parameters(), "realtime", results)
+        assert summary["unheard"] == 2 and summary["refused"] == {}
+        assert summary["node_latency_ms"]["pose_estimation"]["max"] == 10.0
+        results.answers.append(Answer("retargeting", 2, Reason.REPLACED, "", 9.0, 9.0))
         assert summarize(bag, Parameters(), "realtime", results)["unheard"] == 1

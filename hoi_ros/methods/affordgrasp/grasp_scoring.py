@@ -26,7 +26,7 @@ from hoi_ros.metrics.penetration import two_way_depth
 from hoi_ros.metrics.volumes import intersection_volume
 from hoi_ros.physics.world import GraspWorld
 from hoi_ros.refusals import Refused
-from hoi_ros.scene.affordances import HOLDING, PUSHING, Use
+from hoi_ros.scene.affordances import HOLDING, PUSHING, Affordance, Use
 from hoi_ros.scene.clouds import farthest_points, sample_surface, seen_from
 from hoi_ros.scene.object_model import ObjectModel
 from hoi_ros.types import Array, HandBatch, ObjectCloud
@@ -121,16 +121,23 @@ class Judge:
         for person, betas in enumerate(people):
             yield GraspWorld(self._model, betas, question.obj), np.flatnonzero(of.ravel() == person)
 
-    @torch.inference_mode()
     def _says(self, obj: ObjectModel, use: Use, vertices: Array, seed: int) -> Array:
         """Whether the classifier names the use, (N,) [ACC]."""
         assert self._classifier is not None
-        points = sample_surface(obj, 4 * OBJECT_POINTS, np.random.default_rng(seed))[0]
-        points = points[farthest_points(points, OBJECT_POINTS)]
-        cloud = np.broadcast_to(points, (len(vertices), *points.shape))
-        named = self._classifier(*scaled(vertices[:, self._order], cloud)).argmax(1).numpy()
-        right: Array = (named == CLASSES.index(use.affordance)).astype(float)
-        return right
+        named = named_affordances(self._classifier, obj, vertices[:, self._order], seed)
+        return np.array([each is use.affordance for each in named], dtype=np.float64)
+
+
+@torch.inference_mode()
+def named_affordances(classifier: SemanticClassifier, obj: ObjectModel, seen: Array, seed: int = 0) -> list[Affordance]:
+    """What the classifier calls hands, of which it sees the vertices (N, 256, 3), m, of `hand_order`, on an object.
+
+    ``seed`` is that of the points of the object.
+    """
+    points = sample_surface(obj, 4 * OBJECT_POINTS, np.random.default_rng(seed))[0]
+    points = points[farthest_points(points, OBJECT_POINTS)]
+    cloud = np.broadcast_to(points, (len(seen), *points.shape))
+    return [CLASSES[number] for number in classifier(*scaled(seen, cloud)).argmax(1).tolist()]
 
 
 def score(
