@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,9 +14,9 @@ from hoi_ros.cli.console import Json, Out, bar, finish, progress
 from hoi_ros.refusals import Reason, Refused
 
 if TYPE_CHECKING:
-    from hoi_ros.methods.affordgrasp.training import Part
+    from hoi_ros.learning.method import Part
 
-Method = Annotated[str, typer.Argument(help="affordgrasp.")]
+Method = Annotated[str, typer.Argument(help="affordgrasp or choir.")]
 Name = Annotated[str, typer.Option("--part", help="Network of the method, by name.")]
 Data = Annotated[Path, typer.Option(help="A dataset made by 'hoi data build'.", exists=True, file_okay=False)]
 Trained = Annotated[
@@ -68,7 +69,10 @@ def score(
     data: Data,
     part: Annotated[
         str,
-        typer.Option("--part", help="grasps, sentences or lifts: of the whole method. Else a network of it, by name."),
+        typer.Option(
+            "--part",
+            help="Of affordgrasp: grasps, sentences or lifts; of choir: refinement, synthesis or fit. Else a network.",
+        ),
     ] = "grasps",
     row: Annotated[str, typer.Option(help="Of the table of grasps: the method, a part left out, or a peer.")] = "",
     split: Annotated[str, typer.Option(help="Of the table of grasps: test, unseen, held_out or one_view.")] = "test",
@@ -83,37 +87,35 @@ def score(
 ) -> None:
     """A method's figures on the engine's test split, unseen categories and held-out phrasings."""
     from hoi_ros.dataset.reader import Dataset
+    from hoi_ros.learning.method import Asked
 
     dataset = Dataset(data)
-    table: Mapping[str, Any]
-    if part == "sentences":
-        from hoi_ros.methods.affordgrasp import answers, sentence_scoring
-
-        with progress("scoring", None) as advance:
-            table = {"test": sentence_scoring.score(dataset, answers.stage(), seed, advance, most)}
-    elif part in ("grasps", "lifts"):
-        from hoi_ros.methods.affordgrasp import answers, grasp_scoring, lift_scoring
-
-        what = grasp_scoring.score if part == "grasps" else lift_scoring.score
-        with progress("scoring", None) as advance:
-            table = {split: answers.table_of(dataset, what, row or method, split, each, most, seed, advance, trained)}
-    else:
-        chosen = _part(method, part)
-        if chosen.score is None:
-            raise Refused(Reason.PARAMETER, f"{part} has no table of its own; it is scored by --part grasps")
-        with progress("scoring", None) as advance:
+    known = _module(method)
+    with progress("scoring", None) as advance:
+        if part in known.TABLES:
+            table = known.TABLES[part](dataset, Asked(row, split, each, most, seed, trained), advance)
+        else:
+            chosen = _part(method, part)
+            if chosen.score is None:
+                whole = ", ".join(known.TABLES)
+                raise Refused(Reason.PARAMETER, f"{part} has no table of its own; it is scored by --part {whole}")
             table = chosen.score(dataset, weights, seed, advance)
     finish(dict(table), as_json, *_lines(table))
 
 
-def _part(method: str, part: str) -> Part:
-    from hoi_ros.methods.affordgrasp.training import PARTS
+def _module(method: str) -> Any:
+    from hoi_ros.learning.method import METHODS
 
-    if method != "affordgrasp":
-        raise Refused(Reason.PARAMETER, f"method '{method}' is not known; choose one of: affordgrasp")
-    if part not in PARTS:
-        raise Refused(Reason.PARAMETER, f"part '{part}' of {method} is not known; choose one of: {', '.join(PARTS)}")
-    return PARTS[part]
+    if method not in METHODS:
+        raise Refused(Reason.PARAMETER, f"method '{method}' is not known; choose one of: {', '.join(METHODS)}")
+    return import_module(METHODS[method])
+
+
+def _part(method: str, part: str) -> Part:
+    parts: Mapping[str, Part] = _module(method).PARTS
+    if part not in parts:
+        raise Refused(Reason.PARAMETER, f"part '{part}' of {method} is not known; choose one of: {', '.join(parts)}")
+    return parts[part]
 
 
 def _lines(table: Mapping[str, Any]) -> list[str]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +12,6 @@ from numpy.typing import NDArray
 from hoi_ros.hand import rotations
 from hoi_ros.hand.kinematics import Kinematics, Posed
 from hoi_ros.hand.limits import Limits
-from hoi_ros.hand.observations import Term
 from hoi_ros.types import Array
 
 BETAS_RANGE = 4.0
@@ -20,6 +21,22 @@ _AT_REST = 5e-5  # m: a step that moves no keypoint further ends the solve
 _LEAST_GAIN = 1e-4  # and so does one that lowers the cost by a smaller share
 _PIVOTS = 8  # changes of the set of limits that bind a step
 _PIECE = 32  # hands of a batch solved together
+
+
+class Term(Protocol):
+    """Part of the cost of a batch: a function of the points of a kinematics, and its derivative."""
+
+    def residual(self, points: Array, /) -> Array:
+        """Residuals (B, R, K), in standard deviations, of points (B, P, 3) m."""
+
+    def derivative(self, points: Array, jacobian: Array, /) -> Array:
+        """Derivative (B, R, K, N) of the residuals, from that of the points (B, P, 3, N)."""
+
+    def loss(self, residual: Array, /) -> tuple[Array, Array | None]:
+        """Cost (B,), and the weight (B, R) of each residual in the least squares problem with its gradient."""
+
+    def take(self, rows: NDArray[np.int64], /) -> Term:
+        """The same term for some hands of the batch."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +87,7 @@ class Problem:
     """Residual terms and a quadratic prior ``precision (values - mean)^2`` (B, D + 10) on one hand model."""
 
     def __init__(
-        self, kinematics: Kinematics, limits: Limits, terms: list[Term], mean: Array, precision: Array, shape: bool
+        self, kinematics: Kinematics, limits: Limits, terms: Sequence[Term], mean: Array, precision: Array, shape: bool
     ) -> None:
         self._kinematics, self._limits, self._terms, self._shape = kinematics, limits, terms, shape
         self._mean, self._precision = mean, precision
@@ -98,7 +115,7 @@ class Problem:
         return Evaluation(posed, right_jacobians, residuals, weights, cost)
 
     def normal_equations(self, state: State, at: Evaluation) -> tuple[Array, Array, Array]:
-        """Gauss-Newton matrix (B, N, N), gradient (B, N), and the keypoints' Jacobian (B, 63, N)."""
+        """Gauss-Newton matrix (B, N, N), gradient (B, N), and the points' Jacobian (B, 3 P, N)."""
         limits = self._limits
         count = len(state.wrist)
         axes = (at.right_jacobians[:, limits.joint - 1] @ limits.columns[..., None])[..., 0]
@@ -115,7 +132,7 @@ class Problem:
         gradient[:, 6:] += (self._precision * (state.values - self._mean))[:, :used]
         diagonal = np.arange(6, size)
         normal[:, diagonal, diagonal] += self._precision[:, :used]
-        return normal, gradient, jacobian.reshape(count, 63, size)
+        return normal, gradient, jacobian.reshape(count, -1, size)
 
     def room(self, state: State) -> tuple[Array, Array]:
         """The least and the most (B, N) that a step may be."""

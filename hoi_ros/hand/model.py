@@ -57,6 +57,11 @@ class HandModel:
             self.v_template, self.shapedirs, self.posedirs, self.J_regressor, self.weights, TIP_VERTICES
         )
 
+    def vertex_kinematics(self, rows: NDArray[np.int64]) -> Kinematics:
+        """Kinematics whose points are the vertices ``rows`` (T,) instead of keypoints."""
+        arrays = (self.v_template, self.shapedirs, self.posedirs, self.J_regressor, self.weights)
+        return Kinematics(*arrays, rows, 16 + np.arange(len(rows)))
+
     @cached_property
     def digest(self) -> str:
         """SHA-256 of the arrays, hexadecimal."""

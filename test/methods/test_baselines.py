@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.distributions import Normal, kl_divergence
 
 from hoi_ros.language.encoder import Text
+from hoi_ros.learning.method import load_trained
 from hoi_ros.learning.trainer import WEIGHTS
 from hoi_ros.learning.weights import save
 from hoi_ros.methods.affordgrasp.answers import METHODS
@@ -20,7 +21,6 @@ from hoi_ros.methods.affordgrasp.baselines import (
     Control,
     ControlledDiffusion,
     divergence,
-    load_trained,
 )
 from hoi_ros.methods.affordgrasp.baselines_training import Controlling, Encoding
 from hoi_ros.methods.affordgrasp.conditions import Asked
@@ -122,7 +122,7 @@ def test_rows_whose_weights_are_not_shipped_say_how_they_are_trained(row: str, t
 
 def test_what_was_trained_is_read_and_another_network_is_not(blind: LatentDiffusion, tmp_path: Path) -> None:
     save(tmp_path / "diffusion_blind" / WEIGHTS, blind.state_dict(), blind.config)
-    read = load_trained(LatentDiffusion, tmp_path, "diffusion_blind").state_dict()
+    read = load_trained(LatentDiffusion, tmp_path, "affordgrasp", "diffusion_blind").state_dict()
     assert all(torch.equal(value, read[name]) for name, value in blind.state_dict().items())
     with pytest.raises(Refused, match="another network"):
-        load_trained(Control, tmp_path, "diffusion_blind")
+        load_trained(Control, tmp_path, "affordgrasp", "diffusion_blind")

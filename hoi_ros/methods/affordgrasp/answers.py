@@ -14,8 +14,9 @@ from hoi_ros.dataset.presets import Split
 from hoi_ros.dataset.reader import Dataset
 from hoi_ros.hand import load_hand_model
 from hoi_ros.language.encoder import TextEncoder
+from hoi_ros.learning.method import Asked, Kind, load_trained
 from hoi_ros.methods.affordgrasp.adjustment import DistributionAdjustment
-from hoi_ros.methods.affordgrasp.baselines import ConditionalVae, Control, ControlledDiffusion, load_trained
+from hoi_ros.methods.affordgrasp.baselines import ConditionalVae, Control, ControlledDiffusion
 from hoi_ros.methods.affordgrasp.diffusion import CodeSampler, LatentDiffusion
 from hoi_ros.methods.affordgrasp.grasp_scoring import Answer, Question, questions
 from hoi_ros.methods.affordgrasp.sampler import Sampler
@@ -60,6 +61,10 @@ def optimisation() -> Answer:
     return answer
 
 
+def _trained(network: type[Kind], folder: Path | None, part: str) -> Kind:
+    return load_trained(network, folder, "affordgrasp", part)
+
+
 def _adjusted_by(adjustment: DistributionAdjustment) -> Answer:
     return networks(lambda sampler: replace(sampler, adjustment=adjustment))
 
@@ -70,11 +75,11 @@ def _diffused_by(diffusion: CodeSampler) -> Answer:
 
 
 def _blind(trained: Path | None) -> LatentDiffusion:
-    return load_trained(LatentDiffusion, trained, "diffusion_blind")
+    return _trained(LatentDiffusion, trained, "diffusion_blind")
 
 
 def _controlled(trained: Path | None) -> ControlledDiffusion:
-    return ControlledDiffusion(_blind(trained), load_trained(Control, trained, "diffusion_controlled"))
+    return ControlledDiffusion(_blind(trained), _trained(Control, trained, "diffusion_controlled"))
 
 
 Scored = Callable[[Answer, Iterator[Question], int, int, Callable[[], None]], dict[str, dict[str, Any]]]
@@ -85,13 +90,9 @@ METHODS: Mapping[str, Callable[[Path | None], Answer]] = {
     "without_adjustment": lambda _: networks(lambda sampler: replace(sampler, adjustment=None)),
     "without_affordance": lambda trained: _diffused_by(_blind(trained)),
     "controlled": lambda trained: _diffused_by(_controlled(trained)),
-    "cvae": lambda trained: _diffused_by(load_trained(ConditionalVae, trained, "cvae")),
-    "adjustment_1_head": lambda trained: _adjusted_by(
-        load_trained(DistributionAdjustment, trained, "adjustment_1_head")
-    ),
-    "adjustment_2_heads": lambda trained: _adjusted_by(
-        load_trained(DistributionAdjustment, trained, "adjustment_2_heads")
-    ),
+    "cvae": lambda trained: _diffused_by(_trained(ConditionalVae, trained, "cvae")),
+    "adjustment_1_head": lambda trained: _adjusted_by(_trained(DistributionAdjustment, trained, "adjustment_1_head")),
+    "adjustment_2_heads": lambda trained: _adjusted_by(_trained(DistributionAdjustment, trained, "adjustment_2_heads")),
     "optimisation": lambda _: optimisation(),
 }
 """Rows of the table, by the folder of the parts that are not shipped."""
@@ -105,25 +106,16 @@ SPLITS: Mapping[str, tuple[Split, bool, bool]] = {
 """Name of a table: split, whether its sentences are of held-out phrasings, whether its clouds are single views."""
 
 
-def table_of(
-    dataset: Dataset,
-    what: Scored,
-    row: str,
-    split: str,
-    each: int,
-    most: int,
-    seed: int,
-    advance: Callable[[], None],
-    trained: Path | None = None,
-) -> dict[str, dict[str, Any]]:
+def table_of(what: Scored, dataset: Dataset, asked: Asked, advance: Callable[[], None]) -> dict[str, Any]:
     """One row of the table on one split; ``what`` is ``grasp_scoring.score`` or ``lift_scoring.score``.
 
     Raises Refused(PARAMETER) with the known rows and splits, and Refused(FILE) where the row needs weights that are
-    not in the folder ``trained`` (``baselines.load_trained``).
+    not in the folder of trained ones (``method.load_trained``).
     """
-    for value, known in ((row, METHODS), (split, SPLITS)):
+    row = asked.row or "affordgrasp"
+    for value, known in ((row, METHODS), (asked.split, SPLITS)):
         if value not in known:
             raise Refused(Reason.PARAMETER, f"'{value}' is not known; choose one of: {', '.join(known)}")
-    name, held_out, one_view = SPLITS[split]
-    asked = islice(questions(dataset, name, seed, held_out, one_view), most)
-    return what(METHODS[row](trained), asked, each, seed, advance)
+    name, held_out, one_view = SPLITS[asked.split]
+    found = islice(questions(dataset, name, asked.seed, held_out, one_view), asked.most)
+    return {asked.split: what(METHODS[row](asked.trained), found, asked.each, asked.seed, advance)}

@@ -7,22 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from hoi_ros.learning.trainer import WEIGHTS, Network
-from hoi_ros.learning.weights import load
+from hoi_ros.learning.trainer import Network
 from hoi_ros.methods.affordgrasp.conditions import Asked, Conditions, Features
 from hoi_ros.methods.affordgrasp.diffusion import Codes, LatentDiffusion, WayDown, denoise
-from hoi_ros.refusals import Reason, Refused
 
 KL = 5e-3  # weight of the divergence beside the mean squared error of a normal code
-
-_Network = TypeVar("_Network", bound=Network)
 
 
 class ConditionalVae(Codes):
@@ -124,24 +119,6 @@ class ControlledDiffusion:
         blind, seen = fused.chunk(2, dim=1)
         noise: Tensor = self.blind.unet(codes, steps, blind, self.control.added(codes, steps, seen))
         return noise
-
-
-def load_trained(network: type[_Network], folder: Path | None, part: str) -> _Network:
-    """A network that ``hoi train affordgrasp --part PART --out FOLDER/PART`` has trained.
-
-    Raises Refused(FILE) where it has not, or where the file holds another network.
-    """
-    where = folder or Path("FOLDER")
-    path = where / part / WEIGHTS
-    train = f"hoi train affordgrasp --part {part} --data DATA --trained {where} --out {where / part}"
-    if folder is None:
-        raise Refused(Reason.FILE, f"the weights of {part} are not shipped: train them by '{train}', give --trained")
-    if not path.exists():
-        raise Refused(Reason.FILE, f"{path} is not there: train it by '{train}'")
-    try:
-        return network.load(load(path))
-    except (TypeError, RuntimeError):
-        raise Refused(Reason.FILE, f"{path} holds the weights of another network than {part}") from None
 
 
 def _sizes(diffusion: LatentDiffusion) -> dict[str, int]:

@@ -12,9 +12,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from hoi_ros.dataset.reader import Dataset
+from hoi_ros.learning.method import load_trained
 from hoi_ros.learning.trainer import Recipe
 from hoi_ros.learning.weights import load_shipped
-from hoi_ros.methods.affordgrasp.baselines import ConditionalVae, Control, load_trained
+from hoi_ros.methods.affordgrasp.baselines import ConditionalVae, Control
 from hoi_ros.methods.affordgrasp.diffusion import LatentDiffusion, schedule
 from hoi_ros.methods.affordgrasp.diffusion_training import Noisings
 
@@ -57,7 +58,7 @@ class Controlling:
 
         Raises Refused(FILE) where that has not been trained.
         """
-        blind = load_trained(LatentDiffusion, trained, "diffusion_blind").requires_grad_(False)
+        blind = load_trained(LatentDiffusion, trained, "affordgrasp", "diffusion_blind").requires_grad_(False)
         torch.manual_seed(seed)
         return cls(Control.of(blind), blind, Noisings.of(dataset, seed, advance))
 

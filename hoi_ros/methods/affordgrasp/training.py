@@ -3,34 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from hoi_ros.dataset.reader import Dataset
-from hoi_ros.learning.trainer import Recipe, Task
+from hoi_ros.learning.method import Asked, Part, Table
+from hoi_ros.learning.trainer import Task
 from hoi_ros.methods.affordgrasp import (
     adjustment_training,
     affordance_training,
+    answers,
     autoencoder_training,
     baselines_training,
     classifier_training,
     diffusion_training,
+    grasp_scoring,
+    lift_scoring,
     ranking_training,
+    sentence_scoring,
 )
-
-
-@dataclass(frozen=True)
-class Part:
-    """One network: how it is trained, and how its weights (None: the shipped ones) are scored.
-
-    ``task`` gets a dataset, a seed, what is called for each object that is read, and the folder of trained parts.
-    """
-
-    recipe: Recipe
-    task: Callable[[Dataset, int, Callable[[], None], Path | None], Task]
-    score: Callable[[Dataset, Any, int, Callable[[], None]], Mapping[str, Any]] | None  # None: as part of the whole
 
 
 def _alone(task: Callable[[Dataset, int, Callable[[], None]], Task]) -> Callable[..., Task]:
@@ -62,4 +53,15 @@ PARTS: Mapping[str, Part] = {
         adjustment_training.RECIPE, _alone(partial(adjustment_training.Adjusting.of, heads=2)), None
     ),
     "ranking": Part(ranking_training.RECIPE, _alone(ranking_training.Ranked.of), None),
+}
+
+
+def _sentences(dataset: Dataset, asked: Asked, advance: Callable[[], None]) -> Mapping[str, Any]:
+    return {"test": sentence_scoring.score(dataset, answers.stage(), asked.seed, advance, asked.most)}
+
+
+TABLES: Mapping[str, Table] = {
+    "grasps": partial(answers.table_of, grasp_scoring.score),
+    "lifts": partial(answers.table_of, lift_scoring.score),
+    "sentences": _sentences,
 }

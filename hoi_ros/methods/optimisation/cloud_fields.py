@@ -164,24 +164,32 @@ def followed(fields: Fields) -> Fields:
     return replace(fields, solid=follow(fields.solid), part=follow(fields.part), others=follow(fields.others))
 
 
+def surface_of(points: Array, normals: Array) -> CloudSurface:
+    """The surface of points (N, 3), m, spread evenly, with outward normals (N, 3)."""
+    cloud, directions = (torch.from_numpy(values.astype(np.float32)) for values in (points, normals))
+    return CloudSurface(cloud, directions, float(cKDTree(points).query(points, 2)[0][:, 1].mean()))
+
+
 def cloud_fields(points: Array, normals: Array, wanted: NDArray[np.bool_], carried: bool) -> Fields:
     """Fields of points (N, 3), m, with outward normals (N, 3), of which ``wanted`` (N,) are the part.
 
     ``carried``: the object gives way, so contacts balance about its middle. The points are spread evenly. Objects in
     clouds stand on nothing that is known.
     """
-    cloud, directions = (torch.from_numpy(values.astype(np.float32)) for values in (points, normals))
+    solid = surface_of(points, normals)
+    cloud, directions = solid.points, solid.normals
     chosen = torch.from_numpy(wanted)
-    spacing = float(cKDTree(points).query(points, 2)[0][:, 1].mean())
 
     def some(rows: Tensor, room: float | None = None) -> CloudSurface | None:
-        return CloudSurface(cloud[rows], directions[rows], spacing, room) if rows.any() and not rows.all() else None
+        if not rows.any() or rows.all():
+            return None
+        return CloudSurface(cloud[rows], directions[rows], solid.spacing, room)
 
     held = cloud if carried else cloud[chosen]
     # Of points spread evenly: on the engine's objects 11 mm from the centre of mass, the middle of the box 27.
     centre = held.mean(0)
     return Fields(
-        CloudSurface(cloud, directions, spacing),
+        solid,
         some(chosen),
         some(~chosen, OTHERS_ROOM),
         centre if carried else None,

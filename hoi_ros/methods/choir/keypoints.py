@@ -1,0 +1,134 @@
+"""The keypoint baseline: a diffusion over joints and anchors instead of a field (choir B.3).
+
+As in the paper, residual layers stand in for the U-Net, there are no contacts, and an object is a list of points, 4096
+of them. Two things are as in JointDiffusion, so that only the representation differs: the frame, and that the network
+predicts what is clean.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from hoi_ros.dataset.reader import Dataset
+from hoi_ros.hand import load_hand_model
+from hoi_ros.learning.trainer import Network
+from hoi_ros.methods.choir.field import ANCHORS
+from hoi_ros.methods.choir.joint_diffusion import GUIDE, STEPS, waves
+from hoi_ros.methods.choir.pairs import Draws, Pairs
+from hoi_ros.methods.choir.schedule import alphas
+from hoi_ros.methods.choir.training import CONTEXTS, NOISES, SMALLEST
+from hoi_ros.types import Array
+
+JOINTS, POINTS = 21, 4096
+NUMBERS = 3 * (JOINTS + ANCHORS)
+WIDTH, CONTEXT, BLOCKS = 512, 2048, 4
+UNIT = 0.05  # m
+
+
+class Block(nn.Module):
+    """Two layers, scaled and shifted by the guide, past which the input goes too."""
+
+    def __init__(self, width: int, guide: int) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(width)
+        self.layers = nn.ModuleList([nn.Linear(width, width), nn.Linear(width, width)])
+        self.guide = nn.Linear(guide, 2 * width)
+
+    def forward(self, values: Tensor, guide: Tensor) -> Tensor:
+        """(B, W)."""
+        scale, shift = self.guide(guide).chunk(2, dim=1)
+        inner = self.layers[0](self.norm(values) * (1.0 + scale) + shift)
+        out: Tensor = values + self.layers[1](nn.functional.silu(inner))
+        return out
+
+
+class KeypointDiffusion(Network):
+    """Keypoints (B, 159) of hands from noise, conditioned on noisy ones and an object's points."""
+
+    def __init__(self, points: int = POINTS, context: int = CONTEXT, width: int = WIDTH) -> None:
+        super().__init__()
+        self.config = {"points": points, "context": context, "width": width}
+        self.time = nn.Sequential(nn.Linear(GUIDE, width), nn.SiLU(), nn.Linear(width, width))
+        self.context = nn.Sequential(nn.Linear(3 * points + NUMBERS, context), nn.SiLU())
+        self.more = nn.Sequential(nn.LayerNorm(context), nn.Linear(context, context), nn.SiLU())
+        self.known = nn.Linear(context, width)
+        self.before = nn.Linear(2 * NUMBERS, width)
+        self.blocks = nn.ModuleList(Block(width, width) for _ in range(BLOCKS))
+        self.looks = nn.MultiheadAttention(width, 4, batch_first=True)
+        self.after = nn.Linear(width, NUMBERS)
+        nn.init.zeros_(self.after.weight)
+        nn.init.zeros_(self.after.bias)
+
+    def forward(self, obj: Tensor, noisy: Tensor, values: Tensor, steps: Tensor) -> Tensor:
+        """Clean ones of noisier (B * K, 159) at steps (B * K,), for points (B, N, 3) and keypoints (B, 159), m."""
+        hand = noisy / UNIT
+        inner = self.context(torch.cat([obj.flatten(1) / UNIT, hand], dim=1))
+        known = self.known(inner + self.more(inner)).repeat_interleave(len(values) // len(obj), 0)
+        hand = hand.repeat_interleave(len(values) // len(obj), 0)
+        guide = self.time(waves(steps))
+        found = self.before(torch.cat([values, hand], dim=1))
+        for block in self.blocks:
+            found = block(found, guide + known)
+            found = found + self.looks(found[:, None], known[:, None], known[:, None], need_weights=False)[0][:, 0]
+        out: Tensor = hand + self.after(found)
+        return out
+
+
+def nearest_first(points: Array, count: int, rng: np.random.Generator) -> Array:
+    """``count`` of points (N, 3), drawn at random, those nearest to the origin first: a list wants an order."""
+    chosen = points[rng.choice(len(points), count, replace=len(points) < count)]
+    return np.asarray(chosen[np.argsort(np.square(chosen).sum(axis=1))])
+
+
+@dataclass(frozen=True)
+class KeypointDenoising:
+    """Its training."""
+
+    model: KeypointDiffusion
+    draws: Draws
+    joints: Array  # (N, 21, 3) m, of the true hands
+
+    @classmethod
+    def of(
+        cls, dataset: Dataset, seed: int, advance: Callable[[], None], _trained: Path | None = None
+    ) -> KeypointDenoising:
+        """Read the split ``train``; the same seed starts with the same network."""
+        pairs, hand = Pairs.of_split(dataset, "train", seed, advance), load_hand_model()
+        torch.manual_seed(seed)
+        true = pairs.hands
+        joints = hand.joints(true.global_orient, true.hand_pose, true.betas, true.transl)
+        return cls(KeypointDiffusion(), Draws(pairs, "pair", CONTEXTS), joints)
+
+    def loss(self, model: nn.Module, rng: np.random.Generator, device: torch.device) -> dict[str, Tensor]:
+        """Error of the keypoints, weighted as fields are."""
+        drawn, hand = self.draws.drawn(rng), load_hand_model()
+        place, hands = drawn.place, drawn.hands
+        joints = hand.joints(hands.global_orient, hands.hand_pose, hands.betas, hands.transl)
+        seen = np.stack(
+            [
+                nearest_first(place.enter(np.tile(tree.data, (len(place), 1, 1)))[row], POINTS, rng)
+                for row, tree in enumerate(drawn.trees)
+            ]
+        )
+        noisy, clean = (
+            np.concatenate([place.enter(points) for points in pair], axis=1).reshape(len(place), -1)
+            for pair in ((joints, drawn.anchors), (self.joints[drawn.rows], self.draws.pairs.anchors[drawn.rows]))
+        )
+        steps = np.floor(STEPS * np.sqrt(rng.random(len(place) * NOISES))).astype(np.int64)
+        kept = torch.from_numpy(alphas()[steps].astype(np.float32)).to(device)[:, None]
+        wanted = _single(clean / UNIT).to(device).repeat_interleave(NOISES, 0)
+        noise = torch.from_numpy(rng.standard_normal(wanted.shape, dtype=np.float32)).to(device)
+        values = kept.sqrt() * wanted + (1.0 - kept).sqrt() * noise
+        found = model(_single(seen).to(device), _single(noisy).to(device), values, torch.from_numpy(steps).to(device))
+        weight = (1.0 / (SMALLEST + _single(drawn.level).to(device)).square()).repeat_interleave(NOISES, 0)
+        return {"keypoints": (weight * (found - wanted).square().mean(1)).sum() / weight.sum()}
+
+
+def _single(values: Array) -> Tensor:
+    return torch.from_numpy(values.astype(np.float32))

@@ -1,0 +1,131 @@
+"""The stage: hands near an object in, better ones out, or the same ones and why."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy.spatial.transform import Rotation
+
+from hoi_ros.hand import HandModel
+from hoi_ros.hand.mirror import mirror_hand, mirror_points
+from hoi_ros.learning.weights import load_shipped
+from hoi_ros.methods.choir.joint_diffusion import JointDiffusion
+from hoi_ros.methods.choir.refinery import Refinery
+from hoi_ros.methods.optimisation.cloud_fields import CloudSurface, surface_of
+from hoi_ros.refusals import Reason, Refused
+from hoi_ros.scene.clouds import Cloud, prepare
+from hoi_ros.scene.nearby import UNKNOWN, ensure_usable, unchanged
+from hoi_ros.types import Array, HandBatch, HandPose, ObjectCloud, Side
+
+NAME = "choir"
+SIDES: tuple[Side, ...] = ("right", "left")
+POINTS = 2048
+NEAR = 0.15  # m from a keypoint to the object: three deviations of what the network was trained to mend
+
+
+@dataclass
+class ChoirRefiner:
+    """Refines hands, and remembers the last cloud's surface."""
+
+    refinery: Refinery
+    _cloud: ObjectCloud | None = None
+    _surface: CloudSurface | None = None
+
+    @classmethod
+    def shipped(cls, model: HandModel | None = None) -> ChoirRefiner:
+        """With the shipped weights; the embedded hand where no other model is given."""
+        return cls(Refinery(JointDiffusion.load(load_shipped("choir_refinement")), model))
+
+    def refine(self, hand: HandPose, cloud: ObjectCloud | None, instruction: str = "") -> HandPose:
+        """A better ``hand`` in its own frame, which must be the cloud's; the same, marked, where no object is near.
+
+        Raises Refused: NOT_FINITE for a hand that is not finite, FRAME for a cloud in another frame, CLOUD for one
+        without an object.
+        """
+        return self.refine_all([hand], cloud, instruction)[0]
+
+    def refine_all(
+        self,
+        hands: Sequence[HandPose],
+        cloud: ObjectCloud | None,
+        instruction: str = "",  # noqa: ARG002  # the network reads no words
+        seed: int = 0,
+    ) -> list[HandPose]:
+        """The same for any number of hands, at once."""
+        for hand in hands:
+            ensure_usable(hand, cloud)
+        if cloud is None:
+            return unchanged(hands, UNKNOWN)
+        surface = self._surface_of(cloud)
+        away = [float(np.min(surface.tree.query(hand.keypoints)[0])) for hand in hands]
+        found = [
+            hand if far <= NEAR else unchanged([hand], f"the object is {100 * far:.0f} cm away")[0]
+            for hand, far in zip(hands, away, strict=True)
+        ]
+        for side in SIDES:
+            rows = [row for row, far in enumerate(away) if far <= NEAR and hands[row].side == side]
+            for row, better in zip(rows, self._refined([hands[row] for row in rows], surface, seed), strict=True):
+                found[row] = better
+        return found
+
+    def reset(self) -> None:
+        """Forget the cloud."""
+        self._cloud = self._surface = None
+
+    def _refined(self, hands: Sequence[HandPose], surface: CloudSurface, seed: int) -> list[HandPose]:
+        """Hands of one side."""
+        if not hands:
+            return []
+        if hands[0].side == "left":
+            mirrored = self._refined([mirror_hand(hand) for hand in hands], _mirrored(surface), seed)
+            return [mirror_hand(hand) for hand in mirrored]
+        batch = self.refinery.refine(HandBatch.of(hands), surface, seed).hands
+        joints = self.refinery.model.joints(batch.global_orient, batch.hand_pose, batch.betas, batch.transl)
+        quaternions = Rotation.from_rotvec(batch.global_orient).as_quat()
+        return [
+            replace(
+                hand,
+                global_orient=batch.global_orient[row],
+                hand_pose=batch.hand_pose[row],
+                betas=batch.betas[row],
+                transl=batch.transl[row],
+                keypoints=joints[row],
+                wrist_pose=np.concatenate([joints[row, 0], quaternions[row]]),
+                keypoints_2d=projected(hand, joints[row]),
+                refinement=NAME,
+                change=float(np.linalg.norm(joints[row] - hand.keypoints, axis=1).mean()),
+            )
+            for row, hand in enumerate(hands)
+        ]
+
+    def _surface_of(self, cloud: ObjectCloud) -> CloudSurface:
+        if self._surface is None or cloud is not self._cloud:
+            if not np.isfinite(cloud.points).all():
+                bad = (~np.isfinite(cloud.points).all(1)).sum()
+                raise Refused(Reason.CLOUD, f"{bad} of {len(cloud.points)} points are not finite")
+            seen = prepare(Cloud(cloud.points, cloud.normals), POINTS, viewpoint=cloud.viewpoint)
+            assert seen.normals is not None
+            self._cloud, self._surface = cloud, surface_of(seen.points, seen.normals)
+        return self._surface
+
+
+def projected(hand: HandPose, keypoints: Array) -> Array:
+    """Pixels (21, 2) of keypoints (21, 3), m, by the camera that the hand's own keypoints and pixels tell.
+
+    A mirrored scene has a mirrored camera, whose focal length is negative in x. Zero for a hand in no picture.
+    """
+    if not hand.keypoints_2d.any() or (hand.keypoints[:, 2] <= 0.0).any() or (keypoints[:, 2] <= 0.0).any():
+        return np.zeros((21, 2))
+    before, after = (points[:, :2] / points[:, 2:] for points in (hand.keypoints, keypoints))
+    columns = []
+    for axis in range(2):
+        known = np.stack([before[:, axis], np.ones(21)], axis=1)
+        focal, centre = np.linalg.lstsq(known, hand.keypoints_2d[:, axis], rcond=None)[0]
+        columns.append(focal * after[:, axis] + centre)
+    return np.stack(columns, axis=1)
+
+
+def _mirrored(surface: CloudSurface) -> CloudSurface:
+    return surface_of(*(mirror_points(values.double().numpy()) for values in (surface.points, surface.normals)))

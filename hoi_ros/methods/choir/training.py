@@ -1,0 +1,78 @@
+"""How JointDiffusion is trained (choir 4; methods 1.3)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from hoi_ros.dataset.reader import Dataset
+from hoi_ros.learning.trainer import Recipe
+from hoi_ros.methods.choir.joint_diffusion import CONTACT_UNIT, STEPS, JointDiffusion, Predicts, normal_field
+from hoi_ros.methods.choir.pairs import Draws, Modality, Pairs
+from hoi_ros.methods.choir.schedule import alphas
+
+RECIPE = Recipe(steps=10_000, rate=1e-3)
+CONTEXTS, NOISES = 32, 2  # of a batch, and steps of noise drawn for each
+CONTACT_WEIGHT = 0.1  # in units of their deviation, contacts would outweigh the field at the code's 0.5
+SMALLEST = 0.2  # level of noise below which no hand counts for more
+
+
+@dataclass(frozen=True)
+class Denoising:
+    """The training of one network."""
+
+    model: JointDiffusion
+    draws: Draws
+
+    @classmethod
+    def of(
+        cls,
+        dataset: Dataset,
+        seed: int,
+        advance: Callable[[], None],
+        _trained: Path | None = None,
+        modality: Modality = "pair",
+        predicts: Predicts = "clean",
+        contacts: bool = True,
+    ) -> Denoising:
+        """Read the split ``train``; the same seed starts with the same network."""
+        pairs = Pairs.of_split(dataset, "train", seed, advance)
+        torch.manual_seed(seed)
+        return cls(JointDiffusion(predicts=predicts, contacts=contacts), Draws(pairs, modality, CONTEXTS))
+
+    def loss(self, model: nn.Module, rng: np.random.Generator, device: torch.device) -> dict[str, Tensor]:
+        """Errors of what the network predicts, of fields and of contacts.
+
+        Fields count in proportion to what could be gained: a hand of little noise by the error it may have.
+        """
+        batch = self.draws(rng).to(device)
+        count = len(batch.level) * NOISES
+        steps = np.floor(STEPS * np.sqrt(rng.random(count))).astype(np.int64)  # more of those with much noise
+        kept = torch.from_numpy(alphas()[steps].astype(np.float32)).to(device)[:, None]
+        times = torch.from_numpy(steps).to(device)
+        inner = self.model
+        field = normal_field(inner.field(batch.anchors)).repeat_interleave(NOISES, 0)
+        contacts = (batch.contacts / CONTACT_UNIT).repeat_interleave(NOISES, 0)
+        drawn = (rng.standard_normal(v.shape, dtype=np.float32) for v in (field, contacts))
+        noises = [torch.from_numpy(each).to(device) for each in drawn]
+        noisy = [kept.sqrt() * v + (1.0 - kept).sqrt() * n for v, n in zip((field, contacts), noises, strict=True)]
+        found = model(batch.object, batch.noisy, batch.given, *noisy, times)
+        wanted = [target(inner.predicts, v, n, kept) for v, n in zip((field, contacts), noises, strict=True)]
+        weight = (1.0 / (SMALLEST + batch.level * batch.given).square()).repeat_interleave(NOISES, 0)
+        off = (found[0] - wanted[0]).square().mean(1)
+        terms = {"field": (weight * off).sum() / weight.sum()}
+        if inner.config["contacts"]:
+            terms["contacts"] = CONTACT_WEIGHT * (found[1] - wanted[1]).square().mean()
+        return terms
+
+
+def target(predicts: Predicts, clean: Tensor, noise: Tensor, kept: Tensor) -> Tensor:
+    """What is to be predicted of something clean and its noise, where ``kept`` (B, 1) of its variance is left."""
+    if predicts == "clean":
+        return clean
+    return noise if predicts == "noise" else kept.sqrt() * noise - (1.0 - kept).sqrt() * clean
