@@ -20,6 +20,7 @@ setup(
             "grasp_synthesis = hoi_ros.nodes.grasp_synthesis:main",
             "pipeline = hoi_ros.nodes.pipeline:main",
             "pose_estimation = hoi_ros.nodes.pose_estimation:main",
+            "refinement = hoi_ros.nodes.refinement:main",
             "retargeting = hoi_ros.nodes.retargeting:main",
         ]
     },

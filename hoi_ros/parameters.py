@@ -27,6 +27,8 @@ class Parameters:
     """Parameters; documentation and ranges are in the field metadata (``doc``, ``among``, ``least``, ``most``)."""
 
     estimator: str = _p("landmarks", "How hands are found in pictures.", among=("landmarks",))
+    refiner: str = _p("none", "How hands are corrected by the object near them.", among=("none", "choir"))
+    refiner_reach: float = _p(0.05, "How far off estimated hands may be, m: farther ones stay.", least=0.001, most=0.3)
     synthesizer: str = _p("affordgrasp", "How a sentence and a cloud become grasps.", among=("affordgrasp",))
     retargeter: str = _p("vector", "How hands become robot joint goals.", among=("vector", "contact"))
     device: str = _p("auto", "Where models run: auto takes a GPU where there is one.", among=("auto", "cpu", "cuda"))
@@ -54,7 +56,7 @@ class Parameters:
     gravity_frame: str = _p("", "Frame whose z points up, base_link say: tf2 turns clouds to it.")
     cloud_timeout: float = _p(2.0, "How long a sentence waits for a cloud, s.", least=0.0, most=60.0)
     cloud_max_age: float = _p(
-        5.0, "A streamed cloud older than this is refused, s; a latched one never is.", least=0.01, most=3600.0
+        5.0, "A streamed cloud older than this is not used, s; a latched one always is.", least=0.01, most=3600.0
     )
 
     def __post_init__(self) -> None:

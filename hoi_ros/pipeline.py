@@ -1,8 +1,9 @@
 """The one composition of the stages, free of ROS: nodes, command line and replay all run this.
 
-A picture becomes hands (`Pipeline.estimate`), hands become a joint goal (`Pipeline.retarget`), `Pipeline.step` does
-both. A cloud and a sentence become grasps (`Pipeline.synthesize`), and those what the robot hand does for each
-(`Pipeline.plan`). What comes out is finite and inside the robot's limits, or it does not come out.
+A picture becomes hands (`Pipeline.estimate`), those may be corrected by the object near them (`Pipeline.refine`), hands
+become a joint goal (`Pipeline.retarget`), and `Pipeline.step` does it all. A cloud and a sentence become grasps
+(`Pipeline.synthesize`), and those what the robot hand does for each (`Pipeline.plan`). What comes out is finite and
+inside the robot's limits, or it does not come out.
 """
 
 from __future__ import annotations
@@ -10,8 +11,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, fields, is_dataclass, replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -23,18 +24,20 @@ from hoi_ros.hand.rigid import turned_hand
 from hoi_ros.language.request import LONGEST
 from hoi_ros.parameters import MOST_GRASPS, Parameters, direction
 from hoi_ros.refusals import Reason, Refused
-from hoi_ros.stages import Estimator, Retargeter, Synthesizer
+from hoi_ros.safety import ensure_finite, ensure_safe
+from hoi_ros.stages import Estimator, Refiner, Retargeter, Synthesizer
 from hoi_ros.types import Array, CameraFrame, Grasp, GraspGoals, HandPose, Intrinsics, JointGoal, ObjectCloud, Side
 
 if TYPE_CHECKING:
     from hoi_ros.retargeting.postures import Planner
+    from hoi_ros.scene.nearby import Nearby
     from hoi_ros.scene.upright import Upright
 
 T = TypeVar("T")
 Tell = Callable[[str, float, int], None]  # step, progress 0..1, grasps so far; may raise Refused to end the work
 
 STAGES = ("estimator", "retargeter")
-LIMIT_TOLERANCE = 1e-6  # rad, rounding of a goal that lies on its limit
+NONE = "none"  # in place of a stage's name: it is left out
 PLANNED_AT_ONCE = 16  # grasps: as long as a client waits for its goal to be cancelled
 DUMMY_CAMERA = Intrinsics(600.0, 600.0, 320.0, 240.0)
 
@@ -47,6 +50,7 @@ class Result:
     goal: JointGoal | None
     refusals: dict[str, Refused] = field(default_factory=dict)  # stage -> why it gave nothing
     timings: dict[str, float] = field(default_factory=dict)  # stage -> s
+    refined: list[HandPose] | None = None  # that the goal is of; None without a refiner, and where it refused
 
 
 @dataclass(frozen=True)
@@ -67,21 +71,25 @@ class Pipeline:
         retargeter: Retargeter | None = None,
         synthesizer: Synthesizer | None = None,
         planner: Planner | None = None,
+        refiner: Refiner | None = None,
     ) -> None:
         self.parameters = parameters
         self.estimator = estimator
         self.retargeter = retargeter
         self.synthesizer = synthesizer
         self.planner = planner
+        self.refiner = refiner
+        self._nearby: Nearby | None = None  # of the last cloud that hands were refined by
         self._track: int | None = None  # of the hand the robot follows
 
     @classmethod
     def build(cls, parameters: Parameters, kinds: Sequence[str] = STAGES) -> Pipeline:
-        """Build the stages of ``kinds`` by the names in ``parameters``, with a synthesizer the planner of its grasps.
+        """Build the stages of ``kinds`` by the names in ``parameters`` (not ``NONE``), and the planner of grasps.
 
         Raises Refused(PARAMETER, HAND_MODEL, FILE, FOREIGN_CLASS, ROBOT_DESCRIPTION) as the stages do.
         """
-        built = {kind: stages.build(kind, getattr(parameters, kind), parameters) for kind in kinds}
+        chosen = {kind: getattr(parameters, kind) for kind in kinds}
+        built = {kind: stages.build(kind, name, parameters) for kind, name in chosen.items() if name != NONE}
         if "synthesizer" in kinds:
             from hoi_ros.retargeting.postures import Planner  # MuJoCo, which pictures do without
 
@@ -100,6 +108,32 @@ class Pipeline:
                 ensure_finite(hand)
         return hands
 
+    def refine(
+        self,
+        hands: Sequence[HandPose],
+        cloud: ObjectCloud | None,
+        instruction: str = "",
+        up: Array | None = None,
+        seed: int = 0,
+    ) -> list[HandPose]:
+        """Every hand corrected by the object in ``cloud`` that is nearest to it, or marked with why it is not.
+
+        ``up`` (3,) as in `synthesize`; where nothing tells it, no hidden side is completed. None: no object is known.
+        Raises Refused(CLOUD) for a cloud of no use, Refused(FRAME) for one in another frame than a hand,
+        NOT_FINITE, KEYPOINTS.
+        """
+        assert self.refiner is not None, "built without a refiner"
+        nearby = self._seen(cloud, up) if cloud is not None and hands else None
+        if nearby is None:
+            return self.refiner.refine_all(hands, None, instruction, seed)
+        found = list(hands)
+        for rows, thing in nearby.groups(hands):
+            better = self.refiner.refine_all([hands[row] for row in rows], thing, instruction, seed)
+            for row, hand in zip(rows, better, strict=True):
+                ensure_finite(hand)
+                found[row] = hand
+        return found
+
     def retarget(self, hands: Sequence[HandPose]) -> JointGoal:
         """Goal for the hand the robot follows.
 
@@ -113,15 +147,26 @@ class Pipeline:
             ensure_safe(goal, self.retargeter.limits)
         return goal
 
-    def step(self, frame: CameraFrame) -> Result:
-        """Hands and goal of one picture. Refusals are returned by stage, not raised."""
+    def step(
+        self, frame: CameraFrame, see: Callable[[], ObjectCloud | None] = lambda: None, instruction: str = ""
+    ) -> Result:
+        """Hands and goal of one picture. Refusals are returned by stage, not raised.
+
+        ``see`` gives the cloud of the object for a refiner, or refuses it.
+        """
         refusals: dict[str, Refused] = {}
         timings: dict[str, float] = {}
         hands = _timed("estimator", lambda: self.estimate(frame), refusals, timings)
         if hands is None:
             return Result([], None, refusals, timings)
-        goal = _timed("retargeter", lambda: self.retarget(hands), refusals, timings)
-        return Result(hands, goal, refusals, timings)
+        if self.refiner is None:
+            goal = _timed("retargeter", lambda: self.retarget(hands), refusals, timings)
+            return Result(hands, goal, refusals, timings)
+        refined = _timed("refiner", lambda: self._refine(hands, see(), instruction), refusals, timings)
+        if refined is None:
+            return Result(hands, None, refusals, timings)
+        goal = _timed("retargeter", lambda: self.retarget(refined), refusals, timings)
+        return Result(hands, goal, refusals, timings, refined)
 
     def synthesize(
         self,
@@ -164,13 +209,11 @@ class Pipeline:
     def plan(self, synthesis: Synthesis, tell: Tell = lambda *_: None) -> list[GraspGoals]:
         """What the robot hand does for each grasp, in the same frame. Raises Refused(KEYPOINTS, NOT_FINITE, LIMIT)."""
         from hoi_ros.retargeting.plan_goals import grasp_goals
-        from hoi_ros.scene.clouds import Cloud, prepare
-        from hoi_ros.scene.completion import completed
+        from hoi_ros.scene import nearby
 
         assert self.planner is not None, "built without a synthesizer"
         grasps, upright = synthesis.grasps, synthesis.upright
-        seen = Cloud(upright.cloud.points, upright.cloud.normals)
-        surface = completed(prepare(seen, viewpoint=upright.cloud.viewpoint))
+        surface = nearby.surface(upright)
         keypoints = np.array([grasp.hand.keypoints for grasp in grasps]) @ upright.turn.T
         goals: list[GraspGoals] = []
         for start in range(0, len(grasps), PLANNED_AT_ONCE):
@@ -190,6 +233,9 @@ class Pipeline:
             self.estimator.estimate(CameraFrame(black, DUMMY_CAMERA, np.ones((480, 640), np.float32)))
         if self.retargeter is not None:
             self.retargeter.retarget(flat_hand(robot_side(self.parameters)))
+        if self.refiner is not None:
+            hand, cloud = flat_hand(robot_side(self.parameters)), _bottle()
+            self.refiner.refine_all([hand], replace(cloud, points=cloud.points + hand.transl), "", 0)
         if self.synthesizer is not None:
             with suppress(Refused):  # the time is what matters, not whether it finds something
                 self.synthesize(
@@ -199,25 +245,41 @@ class Pipeline:
 
     def reset(self) -> None:
         """Forget all that was followed, as at the start of another recording."""
-        self._track = None
-        for stage in (self.estimator, self.retargeter, self.synthesizer):
+        self._track = self._nearby = None
+        for stage in (self.estimator, self.refiner, self.retargeter, self.synthesizer):
             if stage is not None:
                 stage.reset()
 
     @property
     def device(self) -> str:
         """Where the models run."""
-        return str(getattr(self.estimator or self.synthesizer, "device", "cpu"))
+        return str(getattr(self.estimator or self.refiner or self.synthesizer, "device", "cpu"))
 
     def close(self) -> None:
         """Free the stages' models."""
-        self.estimator = self.retargeter = self.synthesizer = self.planner = None
+        self.estimator = self.refiner = self.retargeter = self.synthesizer = self.planner = None
+        self._nearby = None
+
+    def _refine(self, hands: Sequence[HandPose], cloud: ObjectCloud | None, instruction: str) -> list[HandPose]:
+        up = stated_up(self.parameters, cloud.frame_id) if cloud is not None else None
+        return self.refine(hands, cloud, instruction, up)
+
+    def _seen(self, cloud: ObjectCloud, up: Array | None) -> Nearby:
+        from hoi_ros.scene.nearby import Nearby, whole  # open3d, which pictures do without
+        from hoi_ros.scene.upright import upright
+
+        if self._nearby is None or self._nearby.cloud is not cloud:
+            if up is None and not self.parameters.segment_scene:
+                objects = [upright(_from_its_camera(cloud), (0.0, 0.0, 1.0)).cloud]
+            else:
+                objects = [whole(each) for each in self._objects(cloud, up)]
+            self._nearby = Nearby(cloud, tuple(objects))
+        return self._nearby
 
     def _objects(self, cloud: ObjectCloud, up: Array | None) -> list[Upright]:
         from hoi_ros.scene.upright import on_table, upright  # open3d, which pictures do without
 
-        if cloud.viewpoint is None and _optical(cloud.frame_id):
-            cloud = replace(cloud, viewpoint=np.zeros(3))
+        cloud = _from_its_camera(cloud)
         if self.parameters.segment_scene:
             return on_table(cloud, up)
         if up is None:
@@ -279,26 +341,10 @@ def flat_hand(side: Side) -> HandPose:
     return make_hand_pose(load_hand_model(), fit, side=side, score=1.0, intrinsics=DUMMY_CAMERA)
 
 
-def ensure_finite(value: Any) -> None:
-    """Refused(NOT_FINITE) naming the first field of a dataclass, or one inside it, that holds a non-finite number."""
-    assert is_dataclass(value)
-    for f in fields(value):
-        content = getattr(value, f.name)
-        if is_dataclass(content):
-            ensure_finite(content)
-        if isinstance(content, dict):
-            content = np.array([*content.values()])
-        if isinstance(content, (float, np.floating, np.ndarray)) and not np.isfinite(content).all():
-            raise Refused(Reason.NOT_FINITE, f"{f.name} of a {type(value).__name__} is not finite: {content}")
-
-
-def ensure_safe(goal: JointGoal, limits: dict[str, tuple[float, float]]) -> None:
-    """The last gate before the robot: Refused(NOT_FINITE) or Refused(LIMIT) naming the joint, with limits in rad."""
-    ensure_finite(goal)
-    for name, position in zip(goal.names, goal.positions, strict=True):
-        low, high = limits[name]
-        if not low - LIMIT_TOLERANCE <= position <= high + LIMIT_TOLERANCE:
-            raise Refused(Reason.LIMIT, f"{name} would be {position:.6g} rad, outside {low:g} to {high:g}")
+def _from_its_camera(cloud: ObjectCloud) -> ObjectCloud:
+    """The cloud with the place that it was seen from, where its frame tells."""
+    known = cloud.viewpoint is not None or not _optical(cloud.frame_id)
+    return cloud if known else replace(cloud, viewpoint=np.zeros(3))
 
 
 def _optical(frame_id: str) -> bool:

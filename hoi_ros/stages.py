@@ -32,8 +32,18 @@ class Estimator(Protocol):
 class Refiner(Protocol):
     """Corrects what is noisy or hidden in a hand estimate."""
 
-    def refine(self, hand: HandPose, cloud: ObjectCloud | None, instruction: str) -> HandPose:
-        """A better ``hand``."""
+    def refine_all(
+        self, hands: Sequence[HandPose], cloud: ObjectCloud | None, instruction: str, seed: int
+    ) -> list[HandPose]:
+        """Better ``hands`` near one object, in their order; those that stay as they are say why in ``refinement``.
+
+        Hands and cloud are finite and in one frame. None: no object is known. The same arguments give the same hands.
+        Raises Refused for a cloud that it cannot use.
+        """
+        ...
+
+    def reset(self) -> None:
+        """Forget the cloud."""
         ...
 
 
@@ -70,6 +80,7 @@ class Retargeter(Protocol):
 # kind -> name -> "module:factory"; a factory takes the Parameters and returns the stage.
 REGISTRY: dict[str, dict[str, str]] = {
     "estimator": {"landmarks": "hoi_ros.methods.landmarks:build"},
+    "refiner": {"choir": "hoi_ros.methods.choir:build"},
     "synthesizer": {"affordgrasp": "hoi_ros.methods.affordgrasp:build"},
     "retargeter": dict.fromkeys(("vector", "contact"), "hoi_ros.retargeting:build"),
 }

@@ -18,8 +18,8 @@ from hoi_ros.parameters import Parameters
 PARAMETERS = {f.name: f for f in fields(Parameters)}
 # Parameters that are arguments too, for what one changes most.
 OVERRIDES = (
-    "estimator", "synthesizer", "retargeter", "device", "hand_model_path", "robot_hand", "use_depth", "image_transport",
-    "grasp_count", "segment_scene", "up", "gravity_frame",
+    "estimator", "refiner", "synthesizer", "retargeter", "device", "hand_model_path", "robot_hand", "use_depth",
+    "image_transport", "grasp_count", "segment_scene", "up", "gravity_frame",
 )  # fmt: skip
 TOPICS = {
     "image": "Colour pictures (sensor_msgs/Image; with image_transport:=compressed its /compressed).",
@@ -28,7 +28,7 @@ TOPICS = {
     "object_cloud": "Points of one object, or with segment_scene:=true of a table scene (sensor_msgs/PointCloud2).",
     "instruction": "What to grasp and how, a sentence (std_msgs/String).",
 }
-NODES = ("pose_estimation", "grasp_synthesis", "retargeting")
+NODES = ("pose_estimation", "refinement", "grasp_synthesis", "retargeting")
 BOOLEANS = ["true", "false"]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from hoi_ros.cli import benchmark, data, demo, estimate, evaluate, grasp, play, retarget, simulate, train, view
+from hoi_ros.cli import benchmark, data, demo, estimate, evaluate, grasp, play, refine, retarget, simulate, train, view
 
 app = typer.Typer(
     name="hoi",
@@ -24,6 +24,7 @@ for command in (
 ):
     app.command()(command)
 app.command()(grasp.grasp)
+app.command()(refine.refine)
 app.command()(simulate.simulate)
 app.command()(train.train)
 app.command()(train.score)

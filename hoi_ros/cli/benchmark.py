@@ -22,6 +22,7 @@ BENCHMARKS = (
     "shadow_lift",
     "ycb_sentences",
     "grasp_speed",
+    "refinement",
     "hand_model",
     "landmarks",
     "message_conversion",
@@ -30,7 +31,7 @@ BENCHMARKS = (
 )
 """Modules of ``hoi_ros.benchmarks``, each with ``run(data=...)``."""
 
-DRAWN = ("ycb_sentences",)  # those that draw too, into a folder: ``run(sheets=...)``
+DRAWN = ("ycb_sentences", "refinement")  # those that draw too, into a folder: ``run(sheets=...)``
 COMPARED = ("comparisons", "skipped", "machine")  # what those with peers give beside other figures
 
 

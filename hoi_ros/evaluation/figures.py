@@ -33,6 +33,7 @@ FRAME_FIGURES: Mapping[str, str] = {
     "object.fs_10": "F-score of the completed cloud at 10 mm against 5,000 points of the true surface, 0..1 [FS@k]",
     "latency.total_ms": "from sending the picture to its joint goal",
     "latency.pose_estimation_ms": "from the node's receipt of the picture to its answer",
+    "latency.refinement_ms": "from the node's receipt of the hands to its answer, where there is a refiner",
     "latency.retargeting_ms": "from the node's receipt of the hands to its answer",
     "age_ms": "of the picture on the ROS clock when its turn came, the largest over the nodes",
 }

@@ -122,7 +122,7 @@ class Scorer:
             self._objects[thing.stamp_ns] = thing
         for answer in found.answers:
             self._answers[answer.stamp_ns].append(answer)
-        for values in (found.hands, found.goals, found.objects, found.answers):
+        for values in (found.hands, found.refined, found.goals, found.objects, found.answers):
             values.clear()
 
     def _forget(self) -> None:

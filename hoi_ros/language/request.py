@@ -176,6 +176,22 @@ def parse(sentence: str, uses: Sequence[Use] = (), category: str = "") -> Reques
     raise Refused(Reason.INSTRUCTION, f"'{sentence}' asks for {readings[0]}; the object offers: {offered}")
 
 
+def understood(instruction: str) -> Request | None:
+    """What keywords say of a sentence; None where the networks must. Raises Refused(INSTRUCTION).
+
+    What says no to something that the keywords do not know is refused: the networks could take it for consent.
+    """
+    try:
+        request = parse(instruction)
+    except Refused:
+        if not instruction.strip() or negates(instruction):
+            raise
+        return None
+    if request.affordance is A.NO_GRASP:
+        raise Refused(Reason.INSTRUCTION, f"'{instruction}' asks not to touch the object")
+    return request
+
+
 def negates(sentence: str) -> bool:
     """Whether a sentence says no to something: where it is not understood, that is no consent."""
     return _NEGATIVE.search(_URGING.sub("", sentence.lower().replace("’", "'"))) is not None

@@ -75,10 +75,8 @@ def depth(message: Image, shape: tuple[int, int]) -> NDArray[np.float32]:
         raise Refused(Reason.ENCODING, f"encoding is '{message.encoding}'; depth is one of: {', '.join(DEPTH)}")
     kind, unit = DEPTH[message.encoding]
     if (message.height, message.width) != shape:
-        picture = f"the picture is {shape[1]}x{shape[0]}"
-        raise Refused(
-            Reason.DEPTH_SIZE, f"depth is {message.width}x{message.height}, {picture}; register it to the colour"
-        )
+        sizes = f"depth is {message.width}x{message.height}, the picture is {shape[1]}x{shape[0]}"
+        raise Refused(Reason.DEPTH_SIZE, f"{sizes}; register it to the colour")
     raw = _pixels(message, np.dtype(kind).newbyteorder(">" if message.is_bigendian else "<"), 1)
     if raw.dtype.kind == "u":  # nothing below zero, and nothing infinite
         metres = np.multiply(raw, np.float32(unit), dtype=np.float32)
@@ -127,19 +125,20 @@ def hand_pose(message: hoi.HandPose) -> HandPose:
     """
     if message.side not in SIDES:
         raise Refused(Reason.SIDE, f"side is {message.side}; it is one of: {SIDES}")
-    p, q = message.wrist.position, message.wrist.orientation
     arrays = {
         "global_orient": message.global_orient,
         "hand_pose": message.hand_pose,
         "betas": message.betas,
         "transl": message.transl,
         "keypoints": [(k.x, k.y, k.z) for k in message.keypoints],
-        "wrist_pose": (p.x, p.y, p.z, q.x, q.y, q.z, q.w),
+        "wrist_pose": pose_array(message.wrist),
         "keypoints_2d": np.reshape(message.keypoints_2d, (21, 2)),
         "confidence": message.confidence,
+        "score": message.score,
+        "change": getattr(message, "change", 0.0),  # older recordings know no refinement
     }
     values = {name: np.array(value, dtype=np.float64) for name, value in arrays.items()}
-    for name, value in (values | {"score": np.array(message.score)}).items():
+    for name, value in values.items():
         if not np.isfinite(value).all():
             raise Refused(Reason.KEYPOINTS, f"{name} of the {SIDES[message.side]} hand is not finite: {value.ravel()}")
     norm = np.linalg.norm(values["wrist_pose"][3:])
@@ -147,7 +146,9 @@ def hand_pose(message: hoi.HandPose) -> HandPose:
         raise Refused(Reason.KEYPOINTS, f"wrist orientation is no rotation: its quaternion has length {norm:g}")
     return HandPose(
         side=SIDES[message.side],
-        score=float(message.score),
+        score=float(values.pop("score")),
+        change=float(values.pop("change")),
+        refinement=str(getattr(message, "refinement", "")),
         track_id=int(message.track_id),
         stamp_ns=stamp_ns(message.header),
         frame_id=message.header.frame_id,
@@ -277,6 +278,7 @@ def hand_pose_array(hands: list[HandPose], head: Header, hand_model: str) -> hoi
 
 def hand_pose_message(hand: HandPose, head: Header, hand_model: str) -> hoi.HandPose:
     """Message of one hand."""
+    names = ("keypoints_2d", "global_orient", "hand_pose", "betas", "transl")
     return hoi.HandPose(
         header=head,
         side=hoi.HandPose.RIGHT if hand.side == "right" else hoi.HandPose.LEFT,
@@ -284,13 +286,11 @@ def hand_pose_message(hand: HandPose, head: Header, hand_model: str) -> hoi.Hand
         score=float(hand.score),
         keypoints=_points(hand.keypoints),
         confidence=np.asarray(hand.confidence, np.float32),
-        keypoints_2d=np.asarray(hand.keypoints_2d, np.float64).ravel(),
         wrist=pose(hand.wrist_pose),
-        global_orient=np.asarray(hand.global_orient, np.float64),
-        hand_pose=np.asarray(hand.hand_pose, np.float64),
-        betas=np.asarray(hand.betas, np.float64),
-        transl=np.asarray(hand.transl, np.float64),
         hand_model=hand_model,
+        refinement=hand.refinement,
+        change=float(hand.change),
+        **{name: np.asarray(getattr(hand, name), np.float64).ravel() for name in names},
     )
 
 

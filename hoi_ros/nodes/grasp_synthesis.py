@@ -10,7 +10,6 @@ from typing import Any
 from geometry_msgs.msg import PoseStamped
 from rclpy.action import ActionServer, CancelResponse
 from rclpy.action.server import RCLError, ServerGoalHandle
-from rclpy.qos import QoSDurabilityPolicy, QoSProfile, QoSReliabilityPolicy
 from sensor_msgs.msg import PointCloud2
 from std_msgs.msg import Header, String
 from trajectory_msgs.msg import JointTrajectory
@@ -21,15 +20,15 @@ from hoi_ros.hand import load_hand_model
 from hoi_ros.msg import GraspArray
 from hoi_ros.nodes import conversions
 from hoi_ros.nodes.gravity import GravityFrame
+from hoi_ros.nodes.last_cloud import LastCloud
 from hoi_ros.nodes.mailbox import MOST_GOALS, GoalMailbox
 from hoi_ros.nodes.process import spin
-from hoi_ros.nodes.stage_node import LATEST, SENSOR, Input, StageNode
+from hoi_ros.nodes.stage_node import LATEST, Input, StageNode
 from hoi_ros.nodes.timeline import check_age
 from hoi_ros.pipeline import Pipeline, stated_up
 from hoi_ros.refusals import Reason, Refused
 from hoi_ros.types import Array, Grasp
 
-LATCHED = QoSProfile(depth=1, reliability=QoSReliabilityPolicy.RELIABLE, durability=QoSDurabilityPolicy.TRANSIENT_LOCAL)
 GLANCE = 0.05  # s between looks at whether a request that waits for its cloud is still wanted
 
 
@@ -44,15 +43,6 @@ class Request:
     cloud: PointCloud2 | None = None
     goal: ServerGoalHandle[Any, Any, Any] | None = None
     grasps: GraspArray | None = None
-
-
-@dataclass(frozen=True)
-class Held:
-    """The last cloud."""
-
-    message: PointCloud2
-    latched: bool  # holds until another comes
-    sent: int  # ns, when it was published: the same cloud may be heard twice
 
 
 class GraspSynthesis(StageNode):
@@ -71,9 +61,9 @@ class GraspSynthesis(StageNode):
 
     def __init__(self) -> None:
         super().__init__("grasp_synthesis")
-        self._held: Held | None = None
+        self._cloud: LastCloud | None = None
         self._cloud_came, self._closing = threading.Event(), threading.Event()
-        self._cloud_topic = self._instruction_topic = ""
+        self._instruction_topic = ""
         self._gravity: GravityFrame | None = None
         self._server: ActionServer[Any, Any, Any] | None = None
         self._results: dict[bytes, SynthesizeGrasp.Result] = {}
@@ -109,10 +99,9 @@ class GraspSynthesis(StageNode):
             self._gravity = None
 
     def open_inputs(self) -> None:
-        """Subscribe to clouds, latched ones twice: only so is the last one heard that was published before."""
-        self._held, self._cloud_came, self._closing = None, threading.Event(), threading.Event()
-        self._cloud_topic = self.subscribe(PointCloud2, "object_cloud", self._on_cloud, SENSOR)
-        self.subscribe(PointCloud2, "object_cloud", self._on_latched_cloud, LATCHED, choosy=True)
+        """Subscribe to clouds and sentences."""
+        self._cloud_came, self._closing = threading.Event(), threading.Event()
+        self._cloud = LastCloud(self, "object_cloud", self._cloud_came.set)
         self._instruction_topic = self.subscribe(String, "instruction", self._on_instruction, LATEST)
 
     def close_inputs(self) -> None:
@@ -123,18 +112,6 @@ class GraspSynthesis(StageNode):
             self._refuse(item, Refused(Reason.CANCELLED, "the node was deactivated before this request's turn came"))
 
     # --- callbacks ----------------------------------------------------------------------------------------------
-
-    def _on_cloud(self, message: PointCloud2, info: Any) -> None:
-        held = self._held
-        if held is None or held.sent != info["source_timestamp"]:
-            self._keep(Held(message, False, info["source_timestamp"]))
-
-    def _on_latched_cloud(self, message: PointCloud2, info: Any) -> None:
-        self._keep(Held(message, True, info["source_timestamp"]))
-
-    def _keep(self, held: Held) -> None:
-        self._held = held
-        self._cloud_came.set()
 
     def _on_instruction(self, message: String) -> None:
         self.receive(Request(self._receipt(), message.data, self.parameters.grasp_count))
@@ -224,6 +201,7 @@ class GraspSynthesis(StageNode):
 
     def _cloud_of(self, item: Input) -> PointCloud2:
         request: Request = item.message
+        assert self._cloud is not None
         self._ensure_wanted(request)
         if request.cloud is not None:
             return request.cloud
@@ -233,9 +211,9 @@ class GraspSynthesis(StageNode):
             self._ensure_wanted(request)
             if time.monotonic() >= deadline:
                 waited = f"after {self.parameters.cloud_timeout:g} s"
-                who = f"{self.count_publishers(self._cloud_topic)} publishers"
-                raise Refused(Reason.NO_CLOUD, f"no cloud {waited} on {self._cloud_topic} ({who})")
-        held = self._held
+                who = f"{self.count_publishers(self._cloud.topic)} publishers"
+                raise Refused(Reason.NO_CLOUD, f"no cloud {waited} on {self._cloud.topic} ({who})")
+        held = self._cloud.held
         assert held is not None
         if not held.latched:
             stamp, now = conversions.stamp_ns(held.message.header), self.get_clock().now().nanoseconds
@@ -262,12 +240,9 @@ class GraspSynthesis(StageNode):
         """What is used, and the cloud that the next sentence would be about."""
         if self.pipeline is None:
             return {}
-        held = self._held
-        cloud = "none yet"
-        if held is not None:
-            size = held.message.width * held.message.height
-            cloud = f"{size} points in '{held.message.header.frame_id}', {'latched' if held.latched else 'streamed'}"
-        topics = {"object_cloud": self._cloud_topic, "instruction": self._instruction_topic, "cloud": cloud}
+        topic = self._cloud.topic if self._cloud else ""
+        cloud = str(self._cloud or "none yet")
+        topics = {"object_cloud": topic, "instruction": self._instruction_topic, "cloud": cloud}
         return {"synthesizer": self.parameters.synthesizer, "robot hand": self.parameters.robot_hand, **topics}
 
 

@@ -26,7 +26,7 @@ class Listener:
         self.faults: dict[str, str] = {}  # node -> what its diagnostics call an error
         self._sent_at: dict[int, float] = {}  # stamp -> steady time
         self._answers: dict[str, Answer] = {}  # to the last picture, by node
-        self._hands = 0  # stamp of the last hands
+        self._hands = self._refined = 0  # stamps of the last hands
         self._trajectories: deque[tuple[JointTrajectory, float]] = deque(maxlen=AWAITED)  # with their steady times
         self._wrists: deque[tuple[PoseStamped, float]] = deque(maxlen=AWAITED)
 
@@ -46,12 +46,21 @@ class Listener:
         """Whether the last hands are of a picture."""
         return self._hands == stamp
 
+    def has_refined(self, stamp: int) -> bool:
+        """Whether the last refined hands are of a picture."""
+        return self._refined == stamp
+
     def on_hands(self, message: HandPoseArray) -> None:
         """Topic ``hands``."""
         self._hands = conversions.stamp_ns(message.header)
         for hand in message.hands:
             self.results.hand_model = hand.hand_model
             self.results.hands.append(conversions.hand_pose(hand))
+
+    def on_hands_refined(self, message: HandPoseArray) -> None:
+        """Topic ``hands_refined``."""
+        self._refined = conversions.stamp_ns(message.header)
+        self.results.refined += [conversions.hand_pose(hand) for hand in message.hands]
 
     def on_object(self, message: ObjectState) -> None:
         """Topic ``object``."""

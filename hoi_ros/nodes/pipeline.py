@@ -3,9 +3,10 @@
 from hoi_ros.nodes.grasp_synthesis import GraspSynthesis
 from hoi_ros.nodes.pose_estimation import PoseEstimation
 from hoi_ros.nodes.process import spin
+from hoi_ros.nodes.refinement import Refinement
 from hoi_ros.nodes.retargeting import Retargeting
 
 
 def main() -> None:
     """Run the nodes until they are told to stop."""
-    spin(Retargeting, PoseEstimation, GraspSynthesis)
+    spin(Retargeting, Refinement, PoseEstimation, GraspSynthesis)

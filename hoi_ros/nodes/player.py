@@ -31,6 +31,7 @@ from hoi_ros.nodes.listener import Listener
 from hoi_ros.nodes.serialized import msgtype
 from hoi_ros.refusals import Reason, Refused
 from hoi_ros.replay.bag import Asked, Bag, Frame
+from hoi_ros.replay.clouds import ObjectClouds
 from hoi_ros.replay.graph import NAMESPACE, Nodes
 from hoi_ros.replay.results import Answer, MessageWriter, Results
 
@@ -62,8 +63,11 @@ class Player:
         wants_depth: bool,
         results: Results,
         said: Sequence[Asked] = (),
+        refined: bool = False,
     ) -> None:
-        self.results, self._said = results, deque(said)
+        self.results, self._said, self._refined = results, deque(said), refined
+        self._clouds = ObjectClouds(bag)
+        self._published = PUBLISHED | ({"hands_refined": HandPoseArray} if refined else {})
         self._bag, self._nodes, self._domain, self._writer = bag, nodes, domain, writer
         self._wants_depth = wants_depth and bool(bag.topics.depth)
         self._listener = Listener(results)
@@ -77,7 +81,7 @@ class Player:
         self._node = rclpy.create_node("player", namespace=NAMESPACE, context=self._context)
         self._executor = SingleThreadedExecutor(context=self._context)
         self._executor.add_node(self._node)
-        for topic, kind in PUBLISHED.items():
+        for topic, kind in self._published.items():
             handler = getattr(self._listener, f"on_{topic.strip('/')}")
             self._node.create_subscription(
                 kind, topic, self._recorder(topic, kind, handler), QoSProfile(depth=100), raw=True
@@ -87,8 +91,9 @@ class Player:
         self._depth = self._node.create_publisher(Image, "depth", QoSProfile(depth=5)) if self._wants_depth else None
         self._camera_info = self._node.create_publisher(CameraInfo, "camera_info", QoSProfile(depth=5))
         self._clock = self._node.create_publisher(Clock, "clock", QoSProfile(depth=1))
-        if self._said:
+        if self._said or self._refined:
             self._cloud = self._node.create_publisher(PointCloud2, "object_cloud", QoSProfile(depth=5))
+        if self._said:
             self._instruction = self._node.create_publisher(String, "instruction", QoSProfile(depth=5))
             handler = self._recorder("grasps", GraspArray, self._listener.on_grasps)
             self._node.create_subscription(GraspArray, "grasps", handler, QoSProfile(depth=100), raw=True)
@@ -120,6 +125,8 @@ class Player:
         """Send one picture after the other; one without an answer after ``timeout`` s is refused as TIMEOUT."""
         for frame in self._bag.frames():
             self._say_until(frame.time_ns, timeout)
+            if self._show(frame.time_ns):
+                self._run_clock(CLOCK_LEAD, self._now, standing=True)  # the cloud must be there before the hands
             stamp = frame.image.stamp_ns
             if stamp - self._now > CLOCK_LEAD * conversions.NS:
                 self._run_clock(CLOCK_LEAD, stamp, standing=True)
@@ -149,6 +156,7 @@ class Player:
             self._run_clock(after - passed, first + round(passed * conversions.NS))
             if loop == 0:
                 self._say_until(frame.time_ns, 0.0)
+            self._show(recorded.time_ns, stamp - recorded.image.stamp_ns)
             self._send(frame)
             on_frame()
         begin = time.monotonic()
@@ -168,6 +176,14 @@ class Player:
             self._depth.publish(frame.depth.cdr)
         self._listener.sent(frame.image.stamp_ns)
         self._image.publish(frame.image.cdr)
+
+    def _show(self, time_ns: int, later: int = 0) -> bool:
+        """Publish for a refiner the cloud recorded last up to a time, stamped ``later``, ns; whether one is new."""
+        cloud = self._clouds.until(time_ns) if self._refined else None
+        if cloud is None:
+            return False
+        self._cloud.publish(cloud.shifted(later).cdr)
+        return True
 
     def _say_until(self, time_ns: int | None, timeout: float) -> None:
         """Say what was said up to a time (None: all that is left), and wait for each reply unless ``timeout`` is 0."""
@@ -212,8 +228,12 @@ class Player:
         heard = all(p.get_subscription_count() > 0 for p in publishers)
         heard = heard and self._clock.get_subscription_count() > 1 and self._node.count_subscribers("hands") > 1
         if self._said:
-            heard = heard and all(p.get_subscription_count() > 0 for p in (self._cloud, self._instruction))
-        return heard and all(self._node.count_publishers(topic) > 0 for topic in PUBLISHED)
+            heard = heard and self._instruction.get_subscription_count() > self._refined
+        if self._said or self._refined:
+            heard = heard and self._cloud.get_subscription_count() >= bool(self._said) + self._refined
+        if self._refined:
+            heard = heard and self._node.count_subscribers("hands_refined") > 1
+        return heard and all(self._node.count_publishers(topic) > 0 for topic in self._published)
 
     def _complete(self, stamp: int) -> bool:
         estimation = self._listener.answer("pose_estimation", stamp)
@@ -221,6 +241,14 @@ class Player:
             return False
         if estimation.reason not in (Reason.NONE, *WITHOUT_GOAL):
             return True
+        if self._refined:
+            refinement = self._listener.answer("refinement", stamp)
+            if refinement is None or not self._listener.has_hands(stamp):
+                return False
+            if refinement.reason is not Reason.NONE:
+                return True
+            if not self._listener.has_refined(stamp):
+                return False
         retargeting = self._listener.answer("retargeting", stamp)
         if retargeting is None or not self._listener.has_hands(stamp):
             return False

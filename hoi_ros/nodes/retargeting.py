@@ -12,7 +12,7 @@ from hoi_ros.msg import HandPoseArray
 from hoi_ros.nodes import conversions
 from hoi_ros.nodes.process import spin
 from hoi_ros.nodes.stage_node import LATEST, WARN, Input, StageNode
-from hoi_ros.pipeline import Pipeline
+from hoi_ros.pipeline import NONE, Pipeline
 
 QUIET = 2.0  # s without hands before the silence is a finding
 
@@ -25,7 +25,7 @@ class Retargeting(StageNode):
 
     stage = "retargeter"
     parameter_names = (
-        "retargeter", "device", "robot_hand", "robot_description", "coupling", "goal_duration", "max_age",
+        "retargeter", "refiner", "device", "robot_hand", "robot_description", "coupling", "goal_duration", "max_age",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -40,10 +40,11 @@ class Retargeting(StageNode):
         self._wrist_goal = self.publisher(PoseStamped, "wrist_goal")
 
     def open_inputs(self) -> None:
-        """Subscribe to the hands."""
+        """Subscribe to the hands, as a refiner leaves them where there is one."""
         self._hands_at = 0.0
         self._clamps = Counter()
-        self._hands_topic = self.subscribe(HandPoseArray, "hands", self._on_hands, LATEST)
+        topic = "hands" if self.parameters.refiner == NONE else "hands_refined"
+        self._hands_topic = self.subscribe(HandPoseArray, topic, self._on_hands, LATEST)
 
     def process(self, pipeline: Pipeline, item: Input) -> None:
         """Publish the goal for one picture's hands."""

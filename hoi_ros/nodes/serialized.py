@@ -23,6 +23,8 @@ def serialized(
 ) -> list[tuple[str, str, bytes]]:
     """Topic, type and CDR of every message for one picture."""
     messages: dict[str, Any] = {"/hands": conversions.hand_pose_array(result.hands, header, hand_model)}
+    if result.refined is not None:
+        messages["/hands_refined"] = conversions.hand_pose_array(result.refined, header, hand_model)
     if result.goal is not None:
         stamp = conversions.stamp_ns(header)
         messages["/joint_goal"] = conversions.joint_trajectory(result.goal, stamp, goal_duration)

@@ -121,6 +121,10 @@ class StageNode(LifecycleNode):
         """Work on one input and publish. Raises Refused for one that cannot be used."""
         raise NotImplementedError
 
+    def remark(self) -> str:
+        """What the Status of the input that was worked on last says besides."""
+        return ""
+
     def answered(self, item: Input, refused: Refused | None) -> None:
         """Tell whoever waits for an input in particular; its Status is out."""
 
@@ -339,6 +343,7 @@ class StageNode(LifecycleNode):
 
     def _publish_status(self, header: Header, refused: Refused | None, latency: float, age: float) -> None:
         status = Status(header=header, node=self.get_name(), latency=latency, age=age, dropped=self.statistics.replaced)
+        status.message = self.remark()
         if refused is not None:
             status.outcome, status.reason, status.message = Status.REFUSED, int(refused.reason), refused.message
         self._status.publish(status)

@@ -107,6 +107,25 @@ def load_grasps(path: Path) -> tuple[HandBatch, dict[str, NDArray[Any]]]:
     return HandBatch(orient, pose, betas, transl), arrays
 
 
+def save_refined(path: Path, arrays: Mapping[str, NDArray[Any]], hands: Sequence[HandPose]) -> None:
+    """Write the arrays of a ``hands.npz`` or ``grasps.npz`` with its hands refined, and what was done to each.
+
+    ``refinement`` (N,) and ``change`` (N,), m, are those of `HandPose`.
+    """
+    pose = [np.concatenate([hand.global_orient, hand.hand_pose]) for hand in hands]
+    new = {
+        "pose": _rows(pose, 48),
+        "betas": _rows([hand.betas for hand in hands], 10),
+        "transl": _rows([hand.transl for hand in hands], 3),
+        "keypoints": _rows([hand.keypoints for hand in hands], 21, 3),
+        "refinement": np.array([hand.refinement for hand in hands], dtype=np.str_),
+        "change": _rows([hand.change for hand in hands]),
+    }
+    if "keypoints_2d" in arrays:
+        new["keypoints_2d"] = _rows([hand.keypoints_2d for hand in hands], 21, 2)
+    _save(path, **{**arrays, **new})
+
+
 def load_keypoints(path: Path) -> Array:
     """Keypoints (N, 21, 3) m of a ``keypoints.npz`` (key ``joints``) or ``hands.npz`` (key ``keypoints``).
 

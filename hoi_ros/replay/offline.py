@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from hoi_ros.hand import load_hand_model
 from hoi_ros.msg import Status
@@ -14,10 +15,11 @@ from hoi_ros.parameters import Parameters
 from hoi_ros.pipeline import STAGES, Pipeline, Result, stated_up
 from hoi_ros.refusals import Reason, Refused
 from hoi_ros.replay.bag import Asked, Bag, Frame
+from hoi_ros.replay.clouds import KnownCloud, ObjectClouds
 from hoi_ros.replay.results import Answer, MessageWriter, Results
-from hoi_ros.types import CameraFrame
+from hoi_ros.types import CameraFrame, ObjectCloud
 
-NODES = {"estimator": "pose_estimation", "retargeter": "retargeting"}  # stage -> node that runs it
+NODES = {"estimator": "pose_estimation", "refiner": "refinement", "retargeter": "retargeting"}  # stage -> its node
 
 
 def play_offline(
@@ -34,18 +36,24 @@ def play_offline(
     """
     model = load_hand_model(parameters.hand_model_path)
     asked = deque(said)
-    pipeline = Pipeline.build(parameters, (*STAGES, *(["synthesizer"] if asked else [])))
+    pipeline = Pipeline.build(parameters, ("refiner", *STAGES, *(["synthesizer"] if asked else [])))
     pipeline.warm_up()
     results.hand_model = f"{model.name} {model.digest[:12]}"
     wants_depth = parameters.use_depth == "always" or (parameters.use_depth == "auto" and bool(bag.topics.depth))
+    clouds, known, sentence = ObjectClouds(bag), KnownCloud(parameters.cloud_max_age), ""
     for frame in bag.frames(round(parameters.depth_slop * 1e9)):
         stamp = frame.image.stamp_ns
         while asked and asked[0].time_ns <= frame.time_ns:
+            known.hear(asked[0].cloud)
+            sentence = asked[0].sentence
             _grasp(pipeline, asked.popleft(), writer, results)
+        if pipeline.refiner is not None:
+            known.hear(clouds.until(frame.time_ns))
         results.add_picture(frame)
         started = time.perf_counter()
-        result = _step(pipeline, frame, wants_depth)
+        result = _step(pipeline, frame, wants_depth, partial(known.at, stamp), sentence)
         results.hands += result.hands
+        results.refined += result.refined or []
         if result.goal is not None:
             results.goals.append(result.goal)
             results.delays[stamp] = time.perf_counter() - started
@@ -119,10 +127,12 @@ def camera_frame(frame: Frame, wants_depth: bool) -> CameraFrame:
     return CameraFrame(rgb, intrinsics, depth, frame.image.stamp_ns, message.header.frame_id)
 
 
-def _step(pipeline: Pipeline, frame: Frame, wants_depth: bool) -> Result:
+def _step(
+    pipeline: Pipeline, frame: Frame, wants_depth: bool, see: Callable[[], ObjectCloud | None], sentence: str
+) -> Result:
     started = time.perf_counter()
     try:
         picture = camera_frame(frame, wants_depth)
     except Refused as refused:
         return Result([], None, {"estimator": refused}, {"estimator": time.perf_counter() - started})
-    return pipeline.step(picture)
+    return pipeline.step(picture, see, sentence)

@@ -25,6 +25,7 @@ from hoi_ros.replay.results import Answer, MessageWriter, Results, typestore
 
 KNOWN = {  # topics by the last part of their names, and their types
     "hands": "hoi_ros/msg/HandPoseArray",
+    "hands_refined": "hoi_ros/msg/HandPoseArray",
     "joint_goal": "trajectory_msgs/msg/JointTrajectory",
     "wrist_goal": "geometry_msgs/msg/PoseStamped",
     "object": "hoi_ros/msg/ObjectState",

@@ -42,6 +42,7 @@ class Results:
     """What the pipeline gave for the pictures of a bag."""
 
     hands: list[HandPose] = field(default_factory=list)
+    refined: list[HandPose] = field(default_factory=list)  # the same after a refiner, where there is one
     goals: list[JointGoal] = field(default_factory=list)
     objects: list[ObjectState] = field(default_factory=list)
     answers: list[Answer] = field(default_factory=list)  # to pictures
@@ -88,8 +89,10 @@ class Results:
         return len(self.stamps)
 
     def save(self, folder: Path) -> None:
-        """Write ``hands.npz`` and ``goals.npz``, and ``grasps.npz`` where there are any."""
+        """Write ``hands.npz`` and ``goals.npz``; ``hands_refined.npz`` and ``grasps.npz`` where there are any."""
         save_hands(folder / "hands.npz", self.hands)
+        if self.refined:
+            save_hands(folder / "hands_refined.npz", self.refined)
         save_goals(folder / "goals.npz", self.goals)
         if self.grasps and all(grasp.hand.side == "right" for grasp in self.grasps):  # the file knows no left hands
             hands = [grasp.hand for grasp in self.grasps]

@@ -100,6 +100,7 @@ def _play_to_nodes(
     said: Sequence[Asked],
 ) -> None:
     from hoi_ros.nodes.player import Player
+    from hoi_ros.pipeline import NONE
 
     domain = free_domain() if schedule.domain is None else schedule.domain
     overrides = {"use_sim_time": True, "image_transport": "compressed" if bag.compressed else "raw"}
@@ -107,7 +108,9 @@ def _play_to_nodes(
     with (
         nodes,
         MessageWriter(out / "results.mcap") as writer,
-        Player(bag, nodes, domain, writer, parameters.use_depth != "never", results, said) as player,
+        Player(
+            bag, nodes, domain, writer, parameters.use_depth != "never", results, said, parameters.refiner != NONE
+        ) as player,
     ):
         player.await_nodes()
         if schedule.mode == "lockstep":

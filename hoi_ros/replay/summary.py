@@ -42,6 +42,10 @@ def summarize(bag: Bag, parameters: Parameters, mode: str, results: Results) -> 
         "node_latency_ms": {node: spread(values, 1e3) for node, values in sorted(by_node.items())},
         "age_ms": spread([a.age for a in answers], 1e3),
     }
+    if results.refined:
+        done = Counter(hand.refinement.partition(":")[0] for hand in results.refined)
+        moved = [hand.change for hand in results.refined if hand.change]
+        summary["refined"] = {"hands": dict(sorted(done.items())), "moved_mm": spread(moved, 1e3)}
     if results.asked:
         summary["sentences"] = {
             "said": len(results.asked),
@@ -80,12 +84,16 @@ def machine() -> dict[str, Any]:
 
 
 def _unheard(results: Results) -> int:
-    """What no node said anything of, lost between the processes: pictures, and hands on their way to a goal."""
+    """What no node said anything of, lost between the processes: pictures, and hands on their way to a goal.
+
+    Hands that a refiner refused are on no way any more.
+    """
     of: dict[str, set[int]] = {"pose_estimation": set(), "retargeting": set()}
     for answer in results.answers:
         of.setdefault(answer.node, set()).add(answer.stamp_ns)
     found = {a.stamp_ns for a in results.answers if a.node == "pose_estimation" and a.reason is Reason.NONE}
-    return results.sent - len(of["pose_estimation"]) + len(found - of["retargeting"])
+    ended = {a.stamp_ns for a in results.answers if a.node == "refinement" and a.reason is not Reason.NONE}
+    return results.sent - len(of["pose_estimation"]) + len(found - of["retargeting"] - ended)
 
 
 def _against_truth(results: Results, intrinsics: Intrinsics) -> dict[str, Any]:

@@ -43,7 +43,7 @@ def upright(cloud: ObjectCloud, up: ArrayLike) -> Upright:
             Reason.CLOUD,
             f"the object measures {extent:.4g} m, not {low:g} to {high:g} m{hint if extent > high else ''}",
         )
-    turn = _to_z(np.asarray(up, float))
+    turn = to_z(np.asarray(up, float))
     normals = None if cloud.normals is None else cloud.normals @ turn.T
     turned = points @ turn.T
     viewpoint = None if cloud.viewpoint is None else turn @ cloud.viewpoint
@@ -82,7 +82,7 @@ def _checked(points: Array) -> Array:
     return points
 
 
-def _to_z(up: Array) -> Array:
+def to_z(up: Array) -> Array:
     """Rotation (3, 3) by the least angle that takes ``up`` to z."""
     x, y, z = up / np.linalg.norm(up)
     sine = np.hypot(x, y)

@@ -17,7 +17,7 @@ from hoi_ros.replay.bag import Bag
 from hoi_ros.replay.files import load_goals, load_hands
 from hoi_ros.retargeting import ShadowHand
 
-COMMANDS = ("demo", "play", "estimate", "retarget", "view", "benchmark", "simulate", "grasp")
+COMMANDS = ("demo", "play", "estimate", "retarget", "view", "benchmark", "simulate", "grasp", "refine")
 
 
 def hoi(*arguments: object) -> subprocess.CompletedProcess[str]:

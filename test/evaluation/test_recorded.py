@@ -86,8 +86,8 @@ def test_refusals_and_sentences_are_on_record(bag: Path, tmp_path: Path):
 def test_outputs_of_a_robot_are_found_below_its_name(bag: Path, offline: tuple[Evaluation, Path], tmp_path: Path):
     robots = changed(offline[1], tmp_path / "robot", topic=lambda name: f"/robot/hoi{name}")
     assert run(bag, tmp_path / "out", outputs=str(robots)).verdicts["pass"] == PICTURES
-    other = changed(offline[1], tmp_path / "other", topic=lambda name: f"{name}_refined")
-    with pytest.raises(Refused, match=r"holds no outputs; .*; it has: .*/hands_refined \(hoi_ros/msg/HandPoseArray\)"):
+    other = changed(offline[1], tmp_path / "other", topic=lambda name: f"{name}_smoothed")
+    with pytest.raises(Refused, match=r"holds no outputs; .*; it has: .*/hands_smoothed \(hoi_ros/msg/HandPoseArray\)"):
         run(bag, tmp_path / "out", outputs=str(other))
 
 

@@ -36,6 +36,7 @@ CONFIGURE, CLEANUP = Transition.TRANSITION_CONFIGURE, Transition.TRANSITION_CLEA
 ACTIVATE, DEACTIVATE = Transition.TRANSITION_ACTIVATE, Transition.TRANSITION_DEACTIVATE
 RESULTS = {
     "hands": HandPoseArray,
+    "hands_refined": HandPoseArray,
     "grasps": GraspArray,
     "joint_goal": JointTrajectory,
     "wrist_goal": PoseStamped,

@@ -14,10 +14,11 @@ from hoi_ros.hand import load_hand_model
 from hoi_ros.hand.mirror import mirror_points
 from hoi_ros.hand.rigid import turned_hand
 from hoi_ros.parameters import Parameters
-from hoi_ros.pipeline import Pipeline, ensure_finite, flat_hand, stated_up
+from hoi_ros.pipeline import Pipeline, flat_hand, stated_up
 from hoi_ros.refusals import Reason, Refused
 from hoi_ros.retargeting import ShadowHand
 from hoi_ros.retargeting.postures import Planner
+from hoi_ros.safety import ensure_finite
 from hoi_ros.types import Array, HandPose, ObjectCloud, Side
 
 UP = np.array([0.0, 0.0, 1.0])

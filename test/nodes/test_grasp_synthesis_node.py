@@ -24,7 +24,8 @@ from sensor_msgs.msg import PointCloud2
 from std_msgs.msg import String
 
 from hoi_ros.nodes import conversions
-from hoi_ros.nodes.grasp_synthesis import LATCHED, GraspSynthesis, Request
+from hoi_ros.nodes.grasp_synthesis import GraspSynthesis, Request
+from hoi_ros.nodes.last_cloud import LATCHED
 from hoi_ros.nodes.mailbox import MOST_GOALS
 from hoi_ros.nodes.stage_node import Input
 from hoi_ros.refusals import Reason

@@ -34,11 +34,12 @@ def started(description: LaunchDescription, **arguments: str) -> list[str]:
 def test_every_argument_is_described(description: LaunchDescription):
     arguments = description.get_launch_arguments()
     names = {argument.name for argument in arguments}
-    assert names >= {"estimator", "device", "hand_model_path", "params_file", "rviz", "use_sim_time", "namespace"}
+    assert names >= {"estimator", "refiner", "device", "hand_model_path", "params_file", "rviz", "use_sim_time"}
     assert names >= {"image_topic", "depth_topic", "camera_info_topic", "object_cloud_topic", "instruction_topic"}
+    assert "namespace" in names
     assert all(argument.description and argument.default_value is not None for argument in arguments)
 
 
 def test_one_process_or_one_for_each_node(description: LaunchDescription):
     assert started(description) == ["pipeline"]
-    assert started(description, composed="false") == ["pose_estimation", "grasp_synthesis", "retargeting"]
+    assert started(description, composed="false") == ["pose_estimation", "refinement", "grasp_synthesis", "retargeting"]

@@ -14,11 +14,12 @@ from torch.nn import functional
 from hoi_ros.dataset.reader import Dataset
 from hoi_ros.hand import load_hand_model
 from hoi_ros.language.encoder import TextEncoder
+from hoi_ros.language.request import understood
 from hoi_ros.learning.trainer import Recipe
 from hoi_ros.methods.affordgrasp.grasp_scoring import Judge, questions
 from hoi_ros.methods.affordgrasp.ranking import Ranking
 from hoi_ros.methods.affordgrasp.sampler import Sampler
-from hoi_ros.methods.affordgrasp.synthesizer import AffordGrasp, understood
+from hoi_ros.methods.affordgrasp.synthesizer import AffordGrasp
 from hoi_ros.refusals import Refused
 from hoi_ros.scene.affordances import HOLDING
 

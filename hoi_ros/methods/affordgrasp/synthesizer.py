@@ -14,7 +14,7 @@ from scipy.special import expit
 
 from hoi_ros.hand import HandModel, load_hand_model
 from hoi_ros.language.encoder import TextEncoder
-from hoi_ros.language.request import Request, negates, parse
+from hoi_ros.language.request import Request, understood
 from hoi_ros.language.rewording import reworded
 from hoi_ros.learning.weights import load_shipped
 from hoi_ros.methods.affordgrasp.ranking import Ranking
@@ -174,22 +174,6 @@ class AffordGrasp:
 
 
 _TOLD = ("depth", "flesh_depth", "part", "fingers", "hold")
-
-
-def understood(instruction: str) -> Request | None:
-    """What keywords say of a sentence; None where the networks must. Raises Refused(INSTRUCTION).
-
-    What says no to something that the keywords do not know is refused: the networks could take it for consent.
-    """
-    try:
-        request = parse(instruction)
-    except Refused:
-        if not instruction.strip() or negates(instruction):
-            raise
-        return None
-    if request.affordance is Affordance.NO_GRASP:
-        raise Refused(Reason.INSTRUCTION, f"'{instruction}' asks not to touch the object")
-    return request
 
 
 def _heard(instruction: str, request: Request | None) -> str:

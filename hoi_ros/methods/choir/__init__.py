@@ -14,4 +14,4 @@ def build(parameters: Parameters) -> ChoirRefiner:
     from hoi_ros.hand import load_hand_model
     from hoi_ros.methods.choir.refiner import ChoirRefiner
 
-    return ChoirRefiner.shipped(load_hand_model(parameters.hand_model_path))
+    return ChoirRefiner.shipped(load_hand_model(parameters.hand_model_path), parameters.refiner_reach)

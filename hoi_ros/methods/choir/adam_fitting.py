@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import numpy as np
+import smplx
 import torch
 from torch import Tensor
 
@@ -39,10 +40,10 @@ class AdamFitter:
         """Stage one: hands (B,) of fields (B, 4096), m, of the scheme ``blocks``, in the frame of the grid."""
         wanted = torch.from_numpy(field.astype(np.float32))
         orient, pose, betas, place = _values(start)
-        first = pose.clone()
+        first, layer = pose.clone(), self._model.smplx(len(pose))
 
         def loss() -> Tensor:
-            anchors = self._anchor_points(self._vertices(orient, pose, betas, place))
+            anchors = self._anchor_points(_vertices(layer, orient, pose, betas, place))
             off = (hand_field(anchors, self._basis, self._assigned) - wanted).square().mean(1)
             return RECONSTRUCTION * off + SHAPE * betas.norm(dim=1) + POSE * (pose - first).norm(dim=1)
 
@@ -53,9 +54,10 @@ class AdamFitter:
         """Stage two: hands (B,) whose vertices are drawn to an object by ``chance`` (B, 778)."""
         likely = torch.from_numpy(chance.astype(np.float32))
         orient, pose, betas, place = _values(hands)
+        layer = self._model.smplx(len(pose))
 
         def loss() -> Tensor:
-            vertices = self._vertices(orient, pose, betas, place)
+            vertices = _vertices(layer, orient, pose, betas, place)
             near = surface.tree.query(vertices.detach().numpy().reshape(-1, 3), NEAREST, workers=-1)[1]
             points = surface.points[torch.from_numpy(near)].view(*vertices.shape[:2], NEAREST, 3)
             normals = surface.normals[torch.from_numpy(near[:, 0])].view(vertices.shape)
@@ -67,13 +69,13 @@ class AdamFitter:
         _descend(loss, (pose, betas), 1e-3, (50, 0.9), most)
         return _hands(orient, pose, betas, place)
 
-    def _vertices(self, orient: Tensor, pose: Tensor, betas: Tensor, place: Tensor) -> Tensor:
-        layer = self._model.smplx(len(pose))
-        vertices: Tensor = layer(global_orient=orient, hand_pose=pose, betas=betas, transl=DECIMETRE * place).vertices
-        return vertices
-
     def _anchor_points(self, vertices: Tensor) -> Tensor:
         return torch.einsum("ac,baci->bai", self._weights, vertices[:, self._corners])
+
+
+def _vertices(layer: smplx.MANO, orient: Tensor, pose: Tensor, betas: Tensor, place: Tensor) -> Tensor:
+    vertices: Tensor = layer(global_orient=orient, hand_pose=pose, betas=betas, transl=DECIMETRE * place).vertices
+    return vertices
 
 
 def _descend(

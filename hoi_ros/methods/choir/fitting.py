@@ -22,6 +22,7 @@ from hoi_ros.types import Array, HandBatch
 
 ITERATIONS = 30
 CONTACT_ITERATIONS = 12
+STAYS = 100.0  # residuals that staying counts as, however many points there are
 
 
 @dataclass(frozen=True)
@@ -38,10 +39,11 @@ class ContactBeliefs:
     """What stage two weighs against each other."""
 
     gap: float = 0.001  # m, between skin in contact and the object
-    depth: float = 0.0005  # m, of skin in the object
+    depth: float = 0.0003  # m, of skin in the object
     indent: float = 0.0005  # m, that skin in contact is pressed in
-    stay: float = 0.015  # m, of the skin from where stage one put it
-    angle: float = 0.15  # rad, of a joint since then
+    stay: float = 0.02  # m, of the skin's middle from where stage one put it
+    turn: float = 0.003  # m, of the skin about its middle: what turns and bends the hand
+    angle: float = 0.1  # rad, of a joint since then
     betas: float = 0.01  # of a shape coefficient
 
 
@@ -76,26 +78,31 @@ class AnchorTerm:
 
 
 class StayTerm:
-    """Points (B, P, 3) near where they were, m."""
+    """Points (B, P, 3) where they were, m: their middle within ``stay`` and, about it, all of them within ``turn``."""
 
-    def __init__(self, target: Array, sigma: float) -> None:
-        self._target, self._sigma = target, sigma
+    def __init__(self, target: Array, stay: float, turn: float) -> None:
+        self._target, self._stay, self._turn = target, stay, turn
 
     def residual(self, points: Array) -> Array:
-        """(B, P, 3)."""
-        return np.asarray((points - self._target) / self._sigma)
+        """(B, P + 1, 3), the middle last."""
+        return self._split(points - self._target)
 
     def derivative(self, points: Array, jacobian: Array) -> Array:  # noqa: ARG002
-        """(B, P, 3, N)."""
-        return jacobian / self._sigma
+        """(B, P + 1, 3, N)."""
+        return self._split(jacobian)
 
     def loss(self, residual: Array) -> tuple[Array, None]:
-        """Plain squares, the mean over the points."""
+        """Plain squares."""
         return np.einsum("bpk,bpk->b", residual, residual), None
 
     def take(self, rows: NDArray[np.int64]) -> StayTerm:
         """For some hands."""
-        return StayTerm(self._target[rows], self._sigma)
+        return StayTerm(self._target[rows], self._stay, self._turn)
+
+    def _split(self, values: Array) -> Array:
+        middle = values.mean(axis=1, keepdims=True)
+        about = (values - middle) / (self._turn * np.sqrt(values.shape[1] / STAYS))
+        return np.concatenate([about, middle * np.sqrt(STAYS) / self._stay], axis=1)
 
 
 class ContactTerm:
@@ -174,7 +181,7 @@ class Fitter:
         """Stage two: hands (B,) whose vertices touch the surface by ``chance`` (B, 778), and stay out of it."""
         state = self._state(hands)
         points = self._skin.forward(*self._local(state)).keypoints
-        stay = StayTerm(points, beliefs.stay * np.sqrt(points.shape[1] / 100.0))
+        stay = StayTerm(points, beliefs.stay, beliefs.turn)
         spread = np.concatenate([np.full(self.limits.size, beliefs.angle), np.full(10, beliefs.betas)])
         problem = Problem(
             self._skin,

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+import torch
 from scipy.spatial.transform import Rotation
 
 from hoi_ros.hand import HandModel
-from hoi_ros.hand.mirror import mirror_hand, mirror_points
+from hoi_ros.hand.mirror import mirror_hand
 from hoi_ros.learning.weights import load_shipped
 from hoi_ros.methods.choir.joint_diffusion import JointDiffusion
 from hoi_ros.methods.choir.refinery import Refinery
@@ -22,27 +23,34 @@ from hoi_ros.types import Array, HandBatch, HandPose, ObjectCloud, Side
 NAME = "choir"
 SIDES: tuple[Side, ...] = ("right", "left")
 POINTS = 2048
-NEAR = 0.15  # m from a keypoint to the object: three deviations of what the network was trained to mend
+MIRROR = torch.tensor([-1.0, 1.0, 1.0])
+BEFORE = 1e-3  # m along the view from which a camera sees points
+REACH = 0.15  # m: three deviations of what the network was trained to mend
 
 
 @dataclass
 class ChoirRefiner:
-    """Refines hands, and remembers the last cloud's surface."""
+    """Refines hands, and remembers the last cloud's surface.
+
+    ``reach``, m, is how far off an estimate may be: hands that are farther from the object, or would be moved farther,
+    stay as they are.
+    """
 
     refinery: Refinery
+    reach: float = REACH
     _cloud: ObjectCloud | None = None
     _surface: CloudSurface | None = None
 
     @classmethod
-    def shipped(cls, model: HandModel | None = None) -> ChoirRefiner:
+    def shipped(cls, model: HandModel | None = None, reach: float = REACH) -> ChoirRefiner:
         """With the shipped weights; the embedded hand where no other model is given."""
-        return cls(Refinery(JointDiffusion.load(load_shipped("choir_refinement")), model))
+        return cls(Refinery(JointDiffusion.load(load_shipped("choir_refinement")), model), reach)
 
     def refine(self, hand: HandPose, cloud: ObjectCloud | None, instruction: str = "") -> HandPose:
         """A better ``hand`` in its own frame, which must be the cloud's; the same, marked, where no object is near.
 
-        Raises Refused: NOT_FINITE for a hand that is not finite, FRAME for a cloud in another frame, CLOUD for one
-        without an object.
+        Raises Refused: NOT_FINITE or KEYPOINTS for numbers that no hand has, FRAME for a cloud in another frame, CLOUD
+        for one without an object.
         """
         return self.refine_all([hand], cloud, instruction)[0]
 
@@ -59,16 +67,20 @@ class ChoirRefiner:
         if cloud is None:
             return unchanged(hands, UNKNOWN)
         surface = self._surface_of(cloud)
-        away = [float(np.min(surface.tree.query(hand.keypoints)[0])) for hand in hands]
+        away = [float(np.min(surface.tree.query(self._joints(hand))[0])) for hand in hands]
         found = [
-            hand if far <= NEAR else unchanged([hand], f"the object is {100 * far:.0f} cm away")[0]
+            hand if far <= self.reach else unchanged([hand], f"the object is {100 * far:.0f} cm away")[0]
             for hand, far in zip(hands, away, strict=True)
         ]
         for side in SIDES:
-            rows = [row for row, far in enumerate(away) if far <= NEAR and hands[row].side == side]
+            rows = [row for row, far in enumerate(away) if far <= self.reach and hands[row].side == side]
             for row, better in zip(rows, self._refined([hands[row] for row in rows], surface, seed), strict=True):
-                found[row] = better
+                found[row] = better if better.change <= self.reach else self._too_far(hands[row], better.change)
         return found
+
+    def _too_far(self, hand: HandPose, change: float) -> HandPose:
+        most = f"refiner_reach is {100 * self.reach:.0f} cm"
+        return unchanged([hand], f"{NAME} would move it by {100 * change:.0f} cm, {most}")[0]
 
     def reset(self) -> None:
         """Forget the cloud."""
@@ -100,6 +112,11 @@ class ChoirRefiner:
             for row, hand in enumerate(hands)
         ]
 
+    def _joints(self, hand: HandPose) -> Array:
+        """(21, 3) m, by the parameters, which alone are refined."""
+        pose = (hand.global_orient, hand.hand_pose, hand.betas[None], hand.transl)
+        return self.refinery.model.joints(*pose, side=hand.side)[0]
+
     def _surface_of(self, cloud: ObjectCloud) -> CloudSurface:
         if self._surface is None or cloud is not self._cloud:
             if not np.isfinite(cloud.points).all():
@@ -116,7 +133,7 @@ def projected(hand: HandPose, keypoints: Array) -> Array:
 
     A mirrored scene has a mirrored camera, whose focal length is negative in x. Zero for a hand in no picture.
     """
-    if not hand.keypoints_2d.any() or (hand.keypoints[:, 2] <= 0.0).any() or (keypoints[:, 2] <= 0.0).any():
+    if not hand.keypoints_2d.any() or min(hand.keypoints[:, 2].min(), keypoints[:, 2].min()) < BEFORE:
         return np.zeros((21, 2))
     before, after = (points[:, :2] / points[:, 2:] for points in (hand.keypoints, keypoints))
     columns = []
@@ -128,4 +145,4 @@ def projected(hand: HandPose, keypoints: Array) -> Array:
 
 
 def _mirrored(surface: CloudSurface) -> CloudSurface:
-    return surface_of(*(mirror_points(values.double().numpy()) for values in (surface.points, surface.normals)))
+    return replace(surface, points=surface.points * MIRROR, normals=surface.normals * MIRROR)

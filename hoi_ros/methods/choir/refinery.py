@@ -28,6 +28,7 @@ class Settings:
 
     steps: int = 1  # of DDIM
     samples: int = 1  # whose mean is taken
+    passes: int = 3  # of the whole: what is left of a hand's noise is easier to see from nearer
     beliefs: Beliefs = field(default_factory=Beliefs)
     contacts: ContactBeliefs | None = field(default_factory=ContactBeliefs)  # None: no second stage
 
@@ -64,9 +65,11 @@ class Refinery:
 
     def refine(self, hands: HandBatch, surface: CloudSurface, seed: int = 0) -> Refined:
         """Hands (N,) near an object, in its frame. The same seed gives the same hands."""
-        seen = self.predict(hands, surface, seed)
-        entered = entered_hands(self.model, hands, seen.place)
-        return self.fit(seen, entered, surface)
+        for _ in range(self.settings.passes):
+            seen = self.predict(hands, surface, seed)
+            refined = self.fit(seen, entered_hands(self.model, hands, seen.place), surface)
+            hands = refined.hands
+        return refined
 
     def predict(self, hands: HandBatch, surface: CloudSurface, seed: int) -> Predicted:
         """Fields and contacts of what noisy hands (N,) should be."""

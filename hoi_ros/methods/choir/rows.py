@@ -25,8 +25,8 @@ from hoi_ros.types import Array, HandBatch
 
 RESTARTS = 4  # of the contact optimisation, from hands moved at random [ContactOpt]
 RESTART = 0.3  # of the benchmark's noise, by which they are
-FREE = ContactBeliefs(stay=0.05, angle=0.3)  # where contacts alone say where the hand is
-PULLED = 0.01  # m within which skin is drawn to the object [GraspTTA]
+FREE = ContactBeliefs(stay=0.05, turn=0.02, angle=0.3)  # where contacts alone say where the hand is
+PULLED, PULL = 0.01, 0.1  # m within which skin is drawn to the object, and how much [GraspTTA]
 
 
 def shipped() -> JointDiffusion:
@@ -84,7 +84,7 @@ def by_test_time() -> Row:
     def row(hands: HandBatch, surface: CloudSurface, _seed: int) -> HandBatch:
         distance = _distance(fitter, hands, surface)
         nearest = distance.min(axis=1, keepdims=True).clip(min=0.0)
-        chance = np.exp(-(((distance - nearest).clip(min=0.0) / PULLED) ** 2))
+        chance = PULL * np.exp(-(((distance - nearest).clip(min=0.0) / PULLED) ** 2))
         return fitter.fit_contacts(hands, surface, chance, FREE)
 
     return row

@@ -16,7 +16,7 @@ from hoi_ros.methods.choir.joint_diffusion import CONTACT_UNIT, STEPS, JointDiff
 from hoi_ros.methods.choir.pairs import Draws, Modality, Pairs
 from hoi_ros.methods.choir.schedule import alphas
 
-RECIPE = Recipe(steps=10_000, rate=1e-3)
+RECIPE = Recipe(steps=7_000, rate=1e-3)
 CONTEXTS, NOISES = 32, 2  # of a batch, and steps of noise drawn for each
 CONTACT_WEIGHT = 0.1  # in units of their deviation, contacts would outweigh the field at the code's 0.5
 SMALLEST = 0.2  # level of noise below which no hand counts for more
