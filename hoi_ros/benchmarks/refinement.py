@@ -1,6 +1,6 @@
 """CHOIR on people's grasps, which nothing was trained on: ``dexycb_grasps``, perturbed as the benchmark does.
 
-``fit``: hands from their true fields. ``refinement``: the noisy hands, CHOIR, and its first stage alone.
+``fit``: hands from their true fields. ``refinement``: the noisy hands, CHOIR, one pass of it, stage one alone.
 ``comparisons``: one hand refined, by turns with the fitting of the paper, Adam; both see the same field.
 """
 
@@ -26,7 +26,7 @@ from hoi_ros.metrics.hands import mpjpe
 from hoi_ros.types import Array
 from hoi_ros.view import pictures, refinements
 
-SHOWN = ("noisy", "choir", "field")
+SHOWN = ("noisy", "choir", "one_pass", "field")
 ROUNDS = 5
 SHEET = 12  # cases of the picture
 

@@ -13,7 +13,7 @@ from hoi_ros.hand import HandModel
 from hoi_ros.hand.mirror import mirror_hand
 from hoi_ros.learning.weights import load_shipped
 from hoi_ros.methods.choir.joint_diffusion import JointDiffusion
-from hoi_ros.methods.choir.refinery import Refinery
+from hoi_ros.methods.choir.refinery import Refinery, Settings
 from hoi_ros.methods.optimisation.cloud_fields import CloudSurface, surface_of
 from hoi_ros.refusals import Reason, Refused
 from hoi_ros.scene.clouds import Cloud, prepare
@@ -26,6 +26,7 @@ POINTS = 2048
 MIRROR = torch.tensor([-1.0, 1.0, 1.0])
 BEFORE = 1e-3  # m along the view from which a camera sees points
 REACH = 0.15  # m: three deviations of what the network was trained to mend
+NEAR = 0.05  # m: estimates no farther off want one pass, which is quicker and spoils no good hand
 
 
 @dataclass
@@ -44,7 +45,8 @@ class ChoirRefiner:
     @classmethod
     def shipped(cls, model: HandModel | None = None, reach: float = REACH) -> ChoirRefiner:
         """With the shipped weights; the embedded hand where no other model is given."""
-        return cls(Refinery(JointDiffusion.load(load_shipped("choir_refinement")), model), reach)
+        settings = Settings(passes=1) if reach <= NEAR else Settings()
+        return cls(Refinery(JointDiffusion.load(load_shipped("choir_refinement")), model, settings), reach)
 
     def refine(self, hand: HandPose, cloud: ObjectCloud | None, instruction: str = "") -> HandPose:
         """A better ``hand`` in its own frame, which must be the cloud's; the same, marked, where no object is near.

@@ -113,6 +113,7 @@ def _keypoints(folder: Path | None) -> Row:
 ROWS: Mapping[str, Callable[[Path | None], Row]] = {
     "noisy": lambda _: lambda hands, _surface, _seed: hands,
     "choir": lambda _: by(shipped()),
+    "one_pass": lambda _: by(shipped(), Settings(passes=1)),
     "field": lambda _: by(shipped(), replace(Settings(), contacts=None)),
     "adam": lambda _: by_adam(),
     "contact_optimisation": lambda _: by_contacts(),

@@ -228,14 +228,14 @@ def test_a_cloud_without_an_object_is_refused(refiner: ChoirRefiner, points: Arr
     assert refused.value.reason is Reason.CLOUD
 
 
-def test_a_hand_that_would_be_moved_too_far_stays(can: ObjectCloud) -> None:
+def test_a_hand_that_would_be_moved_too_far_stays(refiner: ChoirRefiner, can: ObjectCloud) -> None:
     """The same hand twice: once an estimate may be as far off as it is moved, once only half as far."""
     hand = hand_at(BESIDE)
-    moved = ChoirRefiner.shipped(reach=REACH).refine(hand, can)
+    moved = refiner.refine(hand, can)
     assert moved.refinement == "choir"
     near = float(np.linalg.norm(can.points[:, None] - hand.keypoints, axis=-1).min())
     assert near < 0.9 * moved.change  # the object is in reach of both
-    stayed = ChoirRefiner.shipped(reach=0.5 * (near + moved.change)).refine(hand, can)
+    stayed = ChoirRefiner(refiner.refinery, reach=0.5 * (near + moved.change)).refine(hand, can)
     assert stayed.refinement.startswith("unchanged: choir would move it")
     assert stayed.change == 0.0
     assert np.array_equal(stayed.keypoints, hand.keypoints)
