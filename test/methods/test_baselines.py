@@ -13,6 +13,7 @@ from torch.distributions import Normal, kl_divergence
 
 from hoi_ros.language.encoder import Text
 from hoi_ros.learning.method import load_trained
+from hoi_ros.learning.schedule import STEPS
 from hoi_ros.learning.trainer import WEIGHTS
 from hoi_ros.learning.weights import save
 from hoi_ros.methods.affordgrasp.answers import METHODS
@@ -24,7 +25,7 @@ from hoi_ros.methods.affordgrasp.baselines import (
 )
 from hoi_ros.methods.affordgrasp.baselines_training import Controlling, Encoding
 from hoi_ros.methods.affordgrasp.conditions import Asked
-from hoi_ros.methods.affordgrasp.diffusion import STEPS, LatentDiffusion
+from hoi_ros.methods.affordgrasp.diffusion import LatentDiffusion
 from hoi_ros.methods.affordgrasp.diffusion_training import Noising
 from hoi_ros.refusals import Reason, Refused
 

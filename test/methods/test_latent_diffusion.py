@@ -7,9 +7,10 @@ import torch
 from torch import Tensor, nn
 
 from hoi_ros.language.encoder import Text
+from hoi_ros.learning.schedule import STEPS, schedule
 from hoi_ros.methods.affordgrasp.adjustment import DistributionAdjustment
 from hoi_ros.methods.affordgrasp.conditions import Asked
-from hoi_ros.methods.affordgrasp.diffusion import STEPS, LatentDiffusion, schedule
+from hoi_ros.methods.affordgrasp.diffusion import LatentDiffusion
 from hoi_ros.refusals import Reason, Refused
 
 

@@ -12,10 +12,11 @@ from torch import Tensor, nn
 from hoi_ros.dataset.reader import Dataset
 from hoi_ros.hand import load_hand_model
 from hoi_ros.hand.anchors import find_anchors
+from hoi_ros.learning.schedule import schedule
 from hoi_ros.learning.trainer import Recipe
 from hoi_ros.learning.weights import load_shipped
 from hoi_ros.methods.affordgrasp.adjustment import DistributionAdjustment
-from hoi_ros.methods.affordgrasp.diffusion import LatentDiffusion, schedule
+from hoi_ros.methods.affordgrasp.diffusion import LatentDiffusion
 from hoi_ros.methods.affordgrasp.diffusion_training import Coder
 from hoi_ros.methods.affordgrasp.grasp_requests import Draws, Requests
 from hoi_ros.methods.affordgrasp.hand_surface import Skin, hand_skin

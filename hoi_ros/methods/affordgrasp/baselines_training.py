@@ -13,10 +13,11 @@ from torch.nn import functional
 
 from hoi_ros.dataset.reader import Dataset
 from hoi_ros.learning.method import load_trained
+from hoi_ros.learning.schedule import schedule
 from hoi_ros.learning.trainer import Recipe
 from hoi_ros.learning.weights import load_shipped
 from hoi_ros.methods.affordgrasp.baselines import ConditionalVae, Control
-from hoi_ros.methods.affordgrasp.diffusion import LatentDiffusion, schedule
+from hoi_ros.methods.affordgrasp.diffusion import LatentDiffusion
 from hoi_ros.methods.affordgrasp.diffusion_training import Noisings
 
 VAE_RECIPE = Recipe(steps=2000, rate=1e-3)

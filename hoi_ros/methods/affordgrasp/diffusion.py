@@ -4,34 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from hoi_ros.learning.schedule import STEPS, schedule
 from hoi_ros.learning.trainer import Network
 from hoi_ros.methods.affordgrasp.conditions import Asked, Conditions, Features
 from hoi_ros.refusals import Reason, Refused
-
-if TYPE_CHECKING:
-    from diffusers import DDIMScheduler
-
-STEPS = 1000  # of the noise schedule, beta from 1e-4 to 0.02 in equal steps [FastGrasp]
-
-
-def schedule() -> DDIMScheduler:
-    """Noise schedule and sampler."""
-    from diffusers import DDIMScheduler  # with torch's compiler, a second and a half
-
-    return DDIMScheduler(
-        num_train_timesteps=STEPS,
-        beta_start=1e-4,
-        beta_end=0.02,
-        beta_schedule="linear",
-        clip_sample=False,
-        timestep_spacing="trailing",
-    )
 
 
 class Block(nn.Module):

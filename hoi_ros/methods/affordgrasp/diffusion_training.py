@@ -10,11 +10,12 @@ import torch
 from torch import Tensor, nn
 
 from hoi_ros.dataset.reader import Dataset
+from hoi_ros.learning.schedule import STEPS
 from hoi_ros.learning.trainer import Recipe
 from hoi_ros.learning.weights import load_shipped
 from hoi_ros.methods.affordgrasp.autoencoder import HandAutoencoder
 from hoi_ros.methods.affordgrasp.conditions import Asked
-from hoi_ros.methods.affordgrasp.diffusion import STEPS, LatentDiffusion
+from hoi_ros.methods.affordgrasp.diffusion import LatentDiffusion
 from hoi_ros.methods.affordgrasp.grasp_requests import Draws, Requests
 from hoi_ros.methods.affordgrasp.hand_surface import Hands, Skin, hand_skin
 

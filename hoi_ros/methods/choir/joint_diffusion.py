@@ -18,7 +18,6 @@ from torch.nn import functional
 from hoi_ros.learning.trainer import Network
 from hoi_ros.methods.choir.field import ANCHORS, Scheme, fold, hand_field, tensors, unfold
 
-STEPS = 1000  # of the noise schedule [choir; code: linear from 1e-4 to 0.02]
 GUIDE = 256
 HEADS, GROUPS = 4, 8
 CONTACTS = ANCHORS * 9

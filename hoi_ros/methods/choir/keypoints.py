@@ -17,9 +17,10 @@ from torch import Tensor, nn
 
 from hoi_ros.dataset.reader import Dataset
 from hoi_ros.hand import load_hand_model
+from hoi_ros.learning.schedule import STEPS
 from hoi_ros.learning.trainer import Network
 from hoi_ros.methods.choir.field import ANCHORS
-from hoi_ros.methods.choir.joint_diffusion import GUIDE, STEPS, waves
+from hoi_ros.methods.choir.joint_diffusion import GUIDE, waves
 from hoi_ros.methods.choir.pairs import Draws, Pairs
 from hoi_ros.methods.choir.schedule import alphas
 from hoi_ros.methods.choir.training import CONTEXTS, NOISES, SMALLEST

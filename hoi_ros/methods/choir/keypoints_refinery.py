@@ -7,9 +7,9 @@ import torch
 
 from hoi_ros.hand import load_hand_model
 from hoi_ros.hand.anchors import find_anchors
+from hoi_ros.learning.schedule import STEPS
 from hoi_ros.methods.choir.field import ANCHORS
 from hoi_ros.methods.choir.fitting import Beliefs, Fitter
-from hoi_ros.methods.choir.joint_diffusion import STEPS
 from hoi_ros.methods.choir.keypoints import JOINTS, NUMBERS, UNIT, KeypointDiffusion, nearest_first
 from hoi_ros.methods.choir.pairs import place_of, posed_anchors
 from hoi_ros.methods.choir.refinery import entered_hands, left_hands

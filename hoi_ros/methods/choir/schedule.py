@@ -1,31 +1,25 @@
-"""The noise schedule."""
+"""The noise schedule by what JointDiffusion predicts."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 from typing import TYPE_CHECKING
 
-from hoi_ros.methods.choir.joint_diffusion import STEPS
+from hoi_ros.learning.schedule import Prediction
+from hoi_ros.learning.schedule import schedule as of_prediction
+from hoi_ros.methods.choir.joint_diffusion import Predicts
 from hoi_ros.types import Array
 
 if TYPE_CHECKING:
     from diffusers import DDIMScheduler
 
+_KINDS: Mapping[Predicts, Prediction] = {"clean": "sample", "noise": "epsilon", "velocity": "v_prediction"}
 
-def schedule(predicts: str) -> DDIMScheduler:
-    """Schedule and sampler [code: linear, 1e-4 to 0.02]."""
-    from diffusers import DDIMScheduler
 
-    kinds = {"clean": "sample", "noise": "epsilon", "velocity": "v_prediction"}
-    return DDIMScheduler(
-        num_train_timesteps=STEPS,
-        beta_start=1e-4,
-        beta_end=0.02,
-        beta_schedule="linear",
-        clip_sample=False,
-        prediction_type=kinds[predicts],
-        timestep_spacing="trailing",
-    )
+def schedule(predicts: Predicts) -> DDIMScheduler:
+    """Schedule and sampler."""
+    return of_prediction(_KINDS[predicts])
 
 
 @cache

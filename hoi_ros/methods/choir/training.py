@@ -11,8 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from hoi_ros.dataset.reader import Dataset
+from hoi_ros.learning.schedule import STEPS
 from hoi_ros.learning.trainer import Recipe
-from hoi_ros.methods.choir.joint_diffusion import CONTACT_UNIT, STEPS, JointDiffusion, Predicts, normal_field
+from hoi_ros.methods.choir.joint_diffusion import CONTACT_UNIT, JointDiffusion, Predicts, normal_field
 from hoi_ros.methods.choir.pairs import Draws, Modality, Pairs
 from hoi_ros.methods.choir.schedule import alphas
 
