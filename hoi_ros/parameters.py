@@ -27,9 +27,17 @@ class Parameters:
     """Parameters; documentation and ranges are in the field metadata (``doc``, ``among``, ``least``, ``most``)."""
 
     estimator: str = _p("landmarks", "How hands are found in pictures.", among=("landmarks",))
-    refiner: str = _p("none", "How hands are corrected by the object near them.", among=("none", "choir"))
+    refiner: str = _p(
+        "none",
+        "How hands are corrected: where they are near an object (choir), what of them is hidden, or both in turn.",
+        among=("none", "choir", "affordance_prior", "affordance_prior+choir"),
+    )
     refiner_reach: float = _p(0.05, "How far off estimated hands may be, m: farther ones stay.", least=0.001, most=0.3)
-    synthesizer: str = _p("affordgrasp", "How a sentence and a cloud become grasps.", among=("affordgrasp",))
+    synthesizer: str = _p(
+        "affordgrasp",
+        "How a sentence and a cloud become grasps: affordgrasp does what it asks, choir heeds only what it forbids.",
+        among=("affordgrasp", "choir"),
+    )
     retargeter: str = _p("vector", "How hands become robot joint goals.", among=("vector", "contact"))
     device: str = _p("auto", "Where models run: auto takes a GPU where there is one.", among=("auto", "cpu", "cuda"))
     hand_model_path: str = _p("", "Licensed MANO_RIGHT.pkl (or .npz of its schema); empty: the embedded hand.")

@@ -1,9 +1,9 @@
 """The one composition of the stages, free of ROS: nodes, command line and replay all run this.
 
-A picture becomes hands (`Pipeline.estimate`), those may be corrected by the object near them (`Pipeline.refine`), hands
-become a joint goal (`Pipeline.retarget`), and `Pipeline.step` does it all. A cloud and a sentence become grasps
-(`Pipeline.synthesize`), and those what the robot hand does for each (`Pipeline.plan`). What comes out is finite and
-inside the robot's limits, or it does not come out.
+A picture becomes hands (`Pipeline.estimate`), those may be corrected (`Pipeline.refine`), hands become a joint goal
+(`Pipeline.retarget`), and `Pipeline.step` does it all. A cloud and a sentence become grasps (`Pipeline.synthesize`),
+and those what the robot hand does for each (`Pipeline.plan`). What comes out is finite and inside the robot's limits,
+or it does not come out.
 """
 
 from __future__ import annotations
@@ -116,18 +116,18 @@ class Pipeline:
         up: Array | None = None,
         seed: int = 0,
     ) -> list[HandPose]:
-        """Every hand corrected by the object in ``cloud`` that is nearest to it, or marked with why it is not.
+        """Every hand corrected beside the object in ``cloud`` that is nearest to it, or marked with why it is not.
 
-        ``up`` (3,) as in `synthesize`; where nothing tells it, no hidden side is completed. None: no object is known.
+        ``up`` (3,) as in `synthesize`; where nothing tells it, no hidden side is completed. No cloud: no object is
+        known, which `wants_object` tells of.
         Raises Refused(CLOUD) for a cloud of no use, Refused(FRAME) for one in another frame than a hand,
         NOT_FINITE, KEYPOINTS.
         """
         assert self.refiner is not None, "built without a refiner"
         nearby = self._seen(cloud, up) if cloud is not None and hands else None
-        if nearby is None:
-            return self.refiner.refine_all(hands, None, instruction, seed)
+        groups = [(range(len(hands)), None)] if nearby is None else nearby.groups(hands)
         found = list(hands)
-        for rows, thing in nearby.groups(hands):
+        for rows, thing in groups:
             better = self.refiner.refine_all([hands[row] for row in rows], thing, instruction, seed)
             for row, hand in zip(rows, better, strict=True):
                 ensure_finite(hand)
@@ -320,6 +320,11 @@ class Pipeline:
         hand = max(followed or candidates, key=lambda h: h.score)
         self._track = hand.track_id
         return hand
+
+
+def wants_object(refiner: str) -> bool:
+    """Whether a refiner of a name, or one of those in turn, does nothing without an object."""
+    return "choir" in refiner.split("+")
 
 
 def robot_side(parameters: Parameters) -> Side:

@@ -80,8 +80,15 @@ class Retargeter(Protocol):
 # kind -> name -> "module:factory"; a factory takes the Parameters and returns the stage.
 REGISTRY: dict[str, dict[str, str]] = {
     "estimator": {"landmarks": "hoi_ros.methods.landmarks:build"},
-    "refiner": {"choir": "hoi_ros.methods.choir:build"},
-    "synthesizer": {"affordgrasp": "hoi_ros.methods.affordgrasp:build"},
+    "refiner": {
+        "choir": "hoi_ros.methods.choir:build_refiner",
+        "affordance_prior": "hoi_ros.methods.affordance_prior:build",
+        "affordance_prior+choir": "hoi_ros.methods.in_turn:build",
+    },
+    "synthesizer": {
+        "affordgrasp": "hoi_ros.methods.affordgrasp:build",
+        "choir": "hoi_ros.methods.choir:build_synthesizer",
+    },
     "retargeter": dict.fromkeys(("vector", "contact"), "hoi_ros.retargeting:build"),
 }
 

@@ -76,6 +76,7 @@ class HandPose:
     frame_id: str = ""
     refinement: str = ""  # the refiner that moved it, or "unchanged: " and why; empty before any
     change: float = 0.0  # m, by which its keypoints were moved on average
+    deviation: Array = field(default_factory=lambda: np.zeros(21))  # (21,) m, of keypoints; 0 where nobody tells
 
 
 @dataclass(frozen=True)

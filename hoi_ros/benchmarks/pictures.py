@@ -5,7 +5,7 @@ Hands are held to random places of the dataset's own objects (they need not hold
 - *reprojection*: distance from the points that true depth and the mask of hand or object give, in the camera frame, to
   the mesh that the picture's own labels give (the hand model posed by the stated parameters; the object at the stated
   pose), mm. The noisy depth is reported beside it.
-- *agreement of visibility*: share of keypoints for which the rule of ``dataset.pictures.casting`` gives the same answer
+- *agreement of visibility*: share of keypoints for which the rule of ``scene.sight`` gives the same answer
   with MuJoCo's rays through MuJoCo's meshes as with Open3D's.
 
 Times are processor times of the calling process, per picture and with everything that is true of it. ``arranging`` is

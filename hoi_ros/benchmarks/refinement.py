@@ -26,8 +26,9 @@ from hoi_ros.metrics.hands import mpjpe
 from hoi_ros.types import Array
 from hoi_ros.view import pictures, refinements
 
-SHOWN = ("noisy", "choir", "one_pass", "field")
+SHOWN = ("noisy", "choir", "one_pass", "untold", "field")
 ROUNDS = 5
+HALF = 0.5  # of the noise, of what is timed
 SHEET = 12  # cases of the picture
 
 
@@ -56,7 +57,7 @@ def _shown(cases: Iterator[Case], seed: int) -> list[refinements.Shown]:
     found: list[tuple[float, refinements.Shown]] = []
     for number, case in enumerate(cases):
         noisy = perturbed(model, case.hands, np.ones(len(case.hands)), np.random.default_rng([seed, number]))
-        refined = row(noisy, case.surface, seed)
+        refined = row(noisy, case.surface, 1.0, seed)
         meshes = [model.mesh(h.global_orient, h.hand_pose, h.betas, h.transl) for h in (noisy, refined, case.hands)]
         before, after = (1e3 * mpjpe(mesh.keypoints, meshes[2].keypoints) for mesh in meshes[:2])
         hands = np.stack([mesh.vertices for mesh in meshes], axis=1)
@@ -82,13 +83,13 @@ def _times(case: Case, seed: int) -> dict[str, Any]:
     """One hand of one case."""
     refinery = Refinery(shipped())
     adam = AdamFitter(refinery.model)
-    noisy = perturbed(refinery.model, case.hands, np.full(1, 0.5), np.random.default_rng(seed))
+    noisy = perturbed(refinery.model, case.hands, np.full(1, HALF), np.random.default_rng(seed))
 
     def ours() -> None:
-        refinery.refine(noisy, case.surface, seed)
+        refinery.refine(noisy, case.surface, HALF, seed)
 
     def theirs() -> None:
-        seen = refinery.predict(noisy, case.surface, seed)
+        seen = refinery.predict(noisy, case.surface, HALF, seed)
         fitted = adam.fit_field(seen.field, entered_hands(refinery.model, noisy, seen.place))
         chance = refinery.chance(fitted, seen.contacts)
         adam.fit_contacts(left_hands(refinery.model, fitted, seen.place), case.surface, chance)

@@ -23,6 +23,7 @@ BENCHMARKS = (
     "ycb_sentences",
     "grasp_speed",
     "refinement",
+    "hidden_fingers",
     "hand_model",
     "landmarks",
     "message_conversion",
@@ -31,7 +32,7 @@ BENCHMARKS = (
 )
 """Modules of ``hoi_ros.benchmarks``, each with ``run(data=...)``."""
 
-DRAWN = ("ycb_sentences", "refinement")  # those that draw too, into a folder: ``run(sheets=...)``
+DRAWN = ("ycb_sentences", "refinement", "hidden_fingers")  # those that draw too, into a folder: ``run(sheets=...)``
 COMPARED = ("comparisons", "skipped", "machine")  # what those with peers give beside other figures
 
 

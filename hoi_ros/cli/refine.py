@@ -23,15 +23,22 @@ SHOWN = 12  # hands of the picture
 def refine(
     hands: Annotated[Path, typer.Argument(metavar="HANDS", help="hands.npz or grasps.npz.")],
     source: Annotated[
-        Path,
+        Path | None,
         typer.Option(
             "--object",
             metavar="MESH_OR_CLOUD",
-            help="Mesh, or points (.ply, .pcd, .npy, .npz), of the object, in the frame of the hands, m.",
+            help="Mesh, or points (.ply, .pcd, .npy, .npz), of the object, in the frame of the hands, m; "
+            "affordance_prior does without.",
         ),
-    ],
-    method: Annotated[str, typer.Option(help="How hands are corrected.")] = "choir",
-    text: Annotated[str, typer.Option(help="What the hand is to do, in words, for a method that reads them.")] = "",
+    ] = None,
+    method: Annotated[
+        str,
+        typer.Option(
+            help="choir: hands are fitted to the object. affordance_prior: what a camera does not see of them moves. "
+            "affordance_prior+choir: both in turn."
+        ),
+    ] = "choir",
+    text: Annotated[str, typer.Option(help="What the hand is to do, in words; affordance_prior reads them.")] = "",
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same hands.")] = 0,
     out: Annotated[Path, typer.Option("--out", help="File of hands to write, of the kind that was read.")] = Path(
         "refined.npz"
@@ -40,25 +47,28 @@ def refine(
     assignments: Set = None,
     as_json: Json = False,
 ) -> None:
-    """Hands of a file corrected by the object near them, all at once.
+    """Hands of a file corrected beside the object near them, all at once.
 
     Grasps are in the object's frame, z up, hands in a camera's, which ``--set up="x y z"`` tells more of: the side of
-    the object that one view hides is completed where up is known.
+    the object that one view hides is completed where up is known. What is hidden is known of a camera's hands alone.
     """
-    from hoi_ros.pipeline import NONE, Pipeline
+    from hoi_ros.pipeline import NONE, Pipeline, wants_object
     from hoi_ros.replay import files
     from hoi_ros.scene import cloud_files
 
     if method == NONE:
         raise Refused(Reason.PARAMETER, f"method is '{NONE}': nothing would be corrected")
     chosen = parameters(assignments, refiner=method)
+    if source is None and (picture or wants_object(method)):
+        what = f"{method} fits hands to an object" if wants_object(method) else "the picture shows hands on an object"
+        raise Refused(Reason.PARAMETER, f"{what}: give its mesh or cloud with --object")
     arrays, given = _read(hands)
     up = _up(chosen, "side" in arrays)
-    cloud = cloud_files.load(source, seed)
+    cloud = cloud_files.load(source, seed) if source else None
     with progress("refining", None):
         refined = Pipeline.build(chosen, ("refiner",)).refine(given, cloud, text, up, seed)
     files.save_refined(out, arrays, refined)
-    if picture:
+    if picture and cloud is not None:
         _draw(picture, given, refined, cloud, up, chosen)
     if stayed := [hand for hand in refined if not hand.change]:
         note(f"{len(stayed)} of {len(refined)} hands stay as they are; the first is {stayed[0].refinement}")
@@ -132,7 +142,13 @@ def _draw(
 def _result(refined: Sequence[HandPose], out: Path) -> dict[str, Any]:
     moved = [1e3 * hand.change for hand in refined if hand.change]
     rows = [
-        {"side": hand.side, "refinement": hand.refinement, "moved_mm": round(1e3 * hand.change, 3)} for hand in refined
+        {
+            "side": hand.side,
+            "refinement": hand.refinement,
+            "moved_mm": round(1e3 * hand.change, 3),
+            "widest_deviation_mm": round(1e3 * float(hand.deviation.max()), 3),
+        }
+        for hand in refined
     ]
     mean = round(sum(moved) / len(moved), 3) if moved else 0.0
     return {
@@ -145,7 +161,11 @@ def _result(refined: Sequence[HandPose], out: Path) -> dict[str, Any]:
 
 
 def _line(number: int, hand: HandPose) -> str:
-    return f"{number}: {hand.side} hand, {_did(hand)}"
+    from hoi_ros.types import KEYPOINT_NAMES
+
+    at = int(hand.deviation.argmax())
+    told = f", deviation up to {1e3 * hand.deviation[at]:.1f} mm ({KEYPOINT_NAMES[at]})" if hand.deviation[at] else ""
+    return f"{number}: {hand.side} hand, {_did(hand)}{told}"
 
 
 def _did(hand: HandPose) -> str:

@@ -17,7 +17,11 @@ if TYPE_CHECKING:
 Kind = TypeVar("Kind", bound=Network)
 Advance = Callable[[], None]
 
-METHODS = {"affordgrasp": "hoi_ros.methods.affordgrasp.training", "choir": "hoi_ros.methods.choir.parts"}
+METHODS = {
+    "affordgrasp": "hoi_ros.methods.affordgrasp.training",
+    "choir": "hoi_ros.methods.choir.parts",
+    "affordance_prior": "hoi_ros.methods.affordance_prior.parts",
+}
 """Method -> module with ``PARTS`` and ``TABLES``."""
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Literal
+
+from hoi_ros.types import Array
 
 if TYPE_CHECKING:
     from diffusers import DDIMScheduler
@@ -25,3 +28,10 @@ def schedule(predicts: Prediction = "epsilon") -> DDIMScheduler:
         prediction_type=predicts,
         timestep_spacing="trailing",
     )
+
+
+@cache
+def alphas() -> Array:
+    """Share (1000,) of the variance that is left of what is clean."""
+    kept: Array = schedule().alphas_cumprod.double().numpy()
+    return kept

@@ -160,8 +160,9 @@ class _State:
         self.network.load_state_dict({name: tensors[f"model/{name}"] for name in self.network.state_dict()})
         self.average = {name: tensors[f"average/{name}"] for name in self.average}
         for name, parameter in self.network.named_parameters():
-            moments = ("step", "exp_avg", "exp_avg_sq")
-            self.optimiser.state[parameter] = {moment: tensors[f"{moment}/{name}"] for moment in moments}
+            if f"step/{name}" in tensors:  # what no loss depends on has no moments
+                moments = ("step", "exp_avg", "exp_avg_sq")
+                self.optimiser.state[parameter] = {moment: tensors[f"{moment}/{name}"] for moment in moments}
 
     @property
     def _of(self) -> dict[str, Any]:

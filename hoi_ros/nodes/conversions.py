@@ -136,6 +136,7 @@ def hand_pose(message: hoi.HandPose) -> HandPose:
         "confidence": message.confidence,
         "score": message.score,
         "change": getattr(message, "change", 0.0),  # older recordings know no refinement
+        "deviation": getattr(message, "deviation", np.zeros(21)),
     }
     values = {name: np.array(value, dtype=np.float64) for name, value in arrays.items()}
     for name, value in values.items():
@@ -209,8 +210,7 @@ def depth_cloud(message: Image, camera: CameraInfo) -> PointCloud2:
     fields = [PointField(name=n, offset=4 * i, datatype=PointField.FLOAT32, count=1) for i, n in enumerate("xyz")]
     cloud = PointCloud2(header=header(stamp_ns(message.header), message.header.frame_id), fields=fields)
     cloud.height, cloud.width, cloud.point_step, cloud.row_step = 1, len(points), 12, 12 * len(points)
-    cloud.data = points.tobytes()
-    cloud.is_dense = True
+    cloud.data, cloud.is_dense = points.tobytes(), True
     return cloud
 
 
@@ -278,19 +278,19 @@ def hand_pose_array(hands: list[HandPose], head: Header, hand_model: str) -> hoi
 
 def hand_pose_message(hand: HandPose, head: Header, hand_model: str) -> hoi.HandPose:
     """Message of one hand."""
-    names = ("keypoints_2d", "global_orient", "hand_pose", "betas", "transl")
+    single, double = ("confidence", "deviation"), ("keypoints_2d", "global_orient", "hand_pose", "betas", "transl")
     return hoi.HandPose(
         header=head,
         side=hoi.HandPose.RIGHT if hand.side == "right" else hoi.HandPose.LEFT,
         track_id=int(hand.track_id),
         score=float(hand.score),
         keypoints=_points(hand.keypoints),
-        confidence=np.asarray(hand.confidence, np.float32),
         wrist=pose(hand.wrist_pose),
         hand_model=hand_model,
         refinement=hand.refinement,
         change=float(hand.change),
-        **{name: np.asarray(getattr(hand, name), np.float64).ravel() for name in names},
+        **{name: np.asarray(getattr(hand, name), np.float32) for name in single},
+        **{name: np.asarray(getattr(hand, name), np.float64).ravel() for name in double},
     )
 
 

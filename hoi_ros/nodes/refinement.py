@@ -1,10 +1,9 @@
-"""Node ``refinement``: MANO hands and an object's cloud in, hands that fit the object out."""
+"""Node ``refinement``: MANO hands, an object's cloud and a sentence in, hands that fit both out."""
 
 from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Sequence
 
 from sensor_msgs.msg import PointCloud2
 from std_msgs.msg import String
@@ -16,18 +15,18 @@ from hoi_ros.nodes.gravity import GravityFrame
 from hoi_ros.nodes.last_cloud import LastCloud
 from hoi_ros.nodes.process import spin
 from hoi_ros.nodes.stage_node import LATEST, WARN, Input, StageNode
-from hoi_ros.pipeline import NONE, Pipeline, stated_up
+from hoi_ros.pipeline import NONE, Pipeline, stated_up, wants_object
 from hoi_ros.types import Array, HandPose, ObjectCloud
 
 QUIET = 2.0  # s without hands before the silence is a finding
 
 
 class Refinement(StageNode):
-    """Hands corrected by the object near them, on ``hands_refined``.
+    """Hands corrected beside the object near them, on ``hands_refined``.
 
-    Hands are the input that is answered; of clouds and sentences the last one is kept. Hands without an object pass, so
-    that a missing cloud stops nobody who follows ``hands_refined``; a cloud of no use is a refusal, and nothing passes.
-    Without a refiner nothing is listened to.
+    Hands are the input that is answered; of clouds and sentences the last one is kept. Hands without an object pass,
+    corrected where the refiner can do without, so that a missing cloud stops nobody who follows ``hands_refined``; a
+    cloud of no use is a refusal, and nothing passes. Without a refiner nothing is listened to.
     """
 
     stage = "refiner"
@@ -80,7 +79,8 @@ class Refinement(StageNode):
             for hand, old in zip(refined, given.hands, strict=True)
         ]
         self._refined.publish(HandPoseArray(header=given.header, hands=messages))
-        self._remark = _told(refined)
+        without = [self._lacking] if self._lacking and not self._wanting else []
+        self._remark = "; ".join([*map(_told, refined), *without])
         for name, times in Counter(_kind(hand) for hand in refined).items():
             self.statistics.count(f"hands: {name}", times)
 
@@ -92,7 +92,7 @@ class Refinement(StageNode):
         """Hands that do not come, or that nothing can be done for."""
         if self.parameters.refiner == NONE:
             return []
-        found = [(WARN, self._lacking)] if self._lacking else []
+        found = [(WARN, self._lacking)] if self._lacking and self._wanting else []
         if time.monotonic() - max(self.activated, self._hands_at) >= QUIET:
             there = self.count_publishers(self._hands_topic)
             found.append((WARN, f"no hands on {self._hands_topic} ({there} publishers)"))
@@ -103,20 +103,25 @@ class Refinement(StageNode):
         cloud = {"object_cloud": self._cloud.topic, "cloud": str(self._cloud)} if self._cloud else {}
         return {"refiner": self.parameters.refiner, "hands": self._hands_topic, **cloud, "last": self._remark}
 
+    @property
+    def _wanting(self) -> bool:
+        """Whether a missing object is a fault."""
+        return wants_object(self.parameters.refiner)
+
     def _object(self, stamp: int) -> tuple[ObjectCloud | None, Array | None]:
         """The cloud of the object at a stamp, ns, and up in its frame. Raises Refused: CLOUD, FRAME."""
-        from hoi_ros.scene.nearby import holds  # open3d, which the other nodes of a process may do without
+        from hoi_ros.scene.nearby import UNKNOWN, holds  # open3d, which the other nodes of a process may do without
 
         assert self._cloud is not None
         held = self._cloud.held
         if held is None:
             there = self.count_publishers(self._cloud.topic)
-            self._lacking = f"hands pass as they are: no cloud on {self._cloud.topic} ({there} publishers)"
+            self._lacking = f"{UNKNOWN}: no cloud on {self._cloud.topic} ({there} publishers)"
             return None, None
         sent, most = conversions.stamp_ns(held.message.header), self.parameters.cloud_max_age
         if not held.latched and not holds(sent, stamp, most):
             age = f"{(stamp - sent) / conversions.NS:.1f} s older than they are, cloud_max_age is {most:g} s"
-            self._lacking = f"hands pass as they are: the cloud on {self._cloud.topic} is {age}"
+            self._lacking = f"{UNKNOWN}: the cloud on {self._cloud.topic} is {age}"
             return None, None
         if self._seen is None or self._seen[0] is not held.message:
             cloud = conversions.object_cloud(held.message)
@@ -137,10 +142,9 @@ def _kind(hand: HandPose) -> str:
     return hand.refinement.partition(":")[0]
 
 
-def _told(hands: Sequence[HandPose]) -> str:
-    """What was done to each hand, in words."""
-    moved = (f" {hand.side} hand by {1e3 * hand.change:.0f} mm" if hand.change else "" for hand in hands)
-    return "; ".join(f"{hand.refinement}{by}" for hand, by in zip(hands, moved, strict=True))
+def _told(hand: HandPose) -> str:
+    """What was done to a hand, in words."""
+    return f"{hand.refinement} {hand.side} hand by {1e3 * hand.change:.0f} mm" if hand.change else hand.refinement
 
 
 def main() -> None:

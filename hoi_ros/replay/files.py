@@ -26,6 +26,7 @@ HANDS = {
     "keypoints_2d": (21, 2),
 }
 GRASPS = {"pose": (48,), "betas": (10,), "transl": (3,), "keypoints": (21, 3), "affordance": (), "score": ()}
+DEVIATION = "deviation"  # of hands that a refiner told it of
 TEXTS = ("side", "names", "image", "affordance")
 GOALS = {"names": None, "positions": (-1,), "wrist_pose": (7,)}
 
@@ -63,9 +64,10 @@ def save_goal_arrays(
 
 
 def load_hands(path: Path) -> dict[str, NDArray[Any]]:
-    """Arrays of a ``hands.npz``. Raises Refused(FILE), Refused(KEYPOINTS) for non-finite keypoints."""
+    """Arrays of a ``hands.npz``. Raises Refused(FILE), Refused(KEYPOINTS) for non-finite keypoints or deviations."""
     arrays = _load(path, HANDS)
     _check_keypoints(path, arrays["keypoints"])
+    _check_deviation(path, arrays)
     if not np.isin(arrays["side"], ("left", "right")).all():
         raise Refused(Reason.FILE, f"{path}: side holds {sorted(set(map(str, arrays['side'])))}; it is left or right")
     return arrays
@@ -103,6 +105,7 @@ def load_grasps(path: Path) -> tuple[HandBatch, dict[str, NDArray[Any]]]:
     bad = np.flatnonzero(~np.isfinite(numbers).all(axis=1))
     if len(bad):
         raise Refused(Reason.KEYPOINTS, f"{path}: {len(bad)} of {len(numbers)} hands are not finite, first {bad[0]}")
+    _check_deviation(path, arrays)
     orient, pose, betas, transl = np.split(numbers.astype(np.float64), [3, 48, 58], axis=1)
     return HandBatch(orient, pose, betas, transl), arrays
 
@@ -110,7 +113,7 @@ def load_grasps(path: Path) -> tuple[HandBatch, dict[str, NDArray[Any]]]:
 def save_refined(path: Path, arrays: Mapping[str, NDArray[Any]], hands: Sequence[HandPose]) -> None:
     """Write the arrays of a ``hands.npz`` or ``grasps.npz`` with its hands refined, and what was done to each.
 
-    ``refinement`` (N,) and ``change`` (N,), m, are those of `HandPose`.
+    ``refinement`` (N,), ``change`` (N,), m, and ``deviation`` (N, 21), m, are those of `HandPose`.
     """
     pose = [np.concatenate([hand.global_orient, hand.hand_pose]) for hand in hands]
     new = {
@@ -120,6 +123,7 @@ def save_refined(path: Path, arrays: Mapping[str, NDArray[Any]], hands: Sequence
         "keypoints": _rows([hand.keypoints for hand in hands], 21, 3),
         "refinement": np.array([hand.refinement for hand in hands], dtype=np.str_),
         "change": _rows([hand.change for hand in hands]),
+        DEVIATION: _rows([hand.deviation for hand in hands], 21),
     }
     if "keypoints_2d" in arrays:
         new["keypoints_2d"] = _rows([hand.keypoints_2d for hand in hands], 21, 2)
@@ -155,17 +159,7 @@ def _load(path: Path, shapes: Mapping[str, tuple[int, ...] | None]) -> dict[str,
         except Exception as error:  # a zip of foreign bytes fails in many ways
             raise Refused(Reason.FILE, f"{path} cannot be read: {error}") from None
     for key, shape in shapes.items():
-        have_shape, kind = arrays[key].shape, arrays[key].dtype.kind
-        if kind not in ("U" if key in TEXTS else "fiu"):
-            raise Refused(
-                Reason.FILE,
-                f"{path}: {key} holds {arrays[key].dtype}; {'text' if key in TEXTS else 'numbers'} are wanted",
-            )
-        if shape is not None and not (
-            len(have_shape) == len(shape) + 1 and all(w in (-1, h) for w, h in zip(shape, have_shape[1:], strict=True))
-        ):
-            wanted = ", ".join(["N", *("any" if w == -1 else str(w) for w in shape)])
-            raise Refused(Reason.FILE, f"{path}: {key} is {have_shape}; it must be ({wanted})")
+        _check_array(path, key, arrays[key], shape)
     return arrays
 
 
@@ -187,6 +181,29 @@ def _save(path: Path, **arrays: NDArray[Any]) -> None:
         np.savez_compressed(stream, **arrays)
 
 
+def _check_array(path: Path, key: str, values: NDArray[Any], shape: tuple[int, ...] | None) -> None:
+    wanted = "text" if key in TEXTS else "numbers"
+    if values.dtype.kind not in ("U" if key in TEXTS else "fiu"):
+        raise Refused(Reason.FILE, f"{path}: {key} holds {values.dtype}; {wanted} are wanted")
+    if shape is not None and not (
+        values.ndim == len(shape) + 1 and all(w in (-1, h) for w, h in zip(shape, values.shape[1:], strict=True))
+    ):
+        sizes = ", ".join(["N", *("any" if w == -1 else str(w) for w in shape)])
+        raise Refused(Reason.FILE, f"{path}: {key} is {values.shape}; it must be ({sizes})")
+
+
+def _check_deviation(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
+    """Where there is one."""
+    if DEVIATION not in arrays:
+        return
+    values, count = arrays[DEVIATION], len(arrays["pose"])
+    _check_array(path, DEVIATION, values, (21,))
+    if len(values) != count:
+        raise Refused(Reason.FILE, f"{path}: {DEVIATION} is of {len(values)} hands, pose of {count}")
+    if not np.isfinite(values).all():
+        raise Refused(Reason.KEYPOINTS, f"{path}: {(~np.isfinite(values)).sum()} of its deviations are not finite")
+
+
 def _check_keypoints(path: Path, points: Array) -> None:
     bad = np.flatnonzero(~np.isfinite(points).all((1, 2)))
     if len(bad):
@@ -204,6 +221,7 @@ def _stamps(items: Sequence[HandPose] | Sequence[JointGoal]) -> NDArray[np.int64
 def hand_poses(arrays: Mapping[str, NDArray[Any]]) -> list[HandPose]:
     """Hands of a loaded ``hands.npz``."""
     stamps = arrays.get("stamp_ns", np.zeros(len(arrays["side"]), np.int64))
+    deviation = np.asarray(arrays.get(DEVIATION, np.zeros((len(arrays["side"]), 21))), np.float64)
     orientation = Rotation.from_rotvec(arrays["pose"][:, :3]).as_quat()
     return [
         HandPose(
@@ -217,6 +235,7 @@ def hand_poses(arrays: Mapping[str, NDArray[Any]]) -> list[HandPose]:
             wrist_pose=np.concatenate([arrays["keypoints"][i, 0], orientation[i]]),
             keypoints_2d=arrays["keypoints_2d"][i],
             stamp_ns=int(stamps[i]),
+            deviation=deviation[i],
         )
         for i in range(len(orientation))
     ]

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 from rosbags.interfaces import Connection
+from rosbags.typesys.store import Typestore
 
 from hoi_ros.nodes import conversions
 from hoi_ros.nodes.listener import Listener
@@ -61,8 +62,7 @@ class Outputs:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._types = typestore()
-        self._reader = opened_reader(path, self._types)
+        self._reader = opened_reader(path, typestore())
         try:
             self._connections = self._find()
         except BaseException:
@@ -83,13 +83,18 @@ class Outputs:
         """sha256 of the recording's bytes."""
         return digest(self.path)
 
+    @property
+    def types(self) -> Typestore:
+        """The recording's own message types: older ones lack fields."""
+        return self._reader.typestore
+
     def messages(self) -> Iterator[Published]:
         """Every message of a known topic, in the order recorded."""
         source = self._reader.messages(self._connections)
         while True:
             try:
                 connection, time_ns, raw = next(source)
-                message = self._types.deserialize_cdr(raw, connection.msgtype)
+                message = self._reader.deserialize(raw, connection.msgtype)
             except StopIteration:
                 return
             except Exception as error:  # a reader of foreign bytes fails in many ways
@@ -131,7 +136,7 @@ def play_recorded(
     ``said``: the sentences that grasps are about. Without one stamp in common ``results.faults`` says so.
     """
     results.asked += said
-    with MessageWriter(out / "results.mcap") as writer:
+    with MessageWriter(out / "results.mcap", outputs.types) as writer:
         answers, pictures = _Answers(outputs, Listener(results), writer), _Span()
         for frame in bag.frames():
             stamp = frame.image.stamp_ns

@@ -120,11 +120,14 @@ def hidden_share(depth: Any, keypoints: Array, intrinsics: Intrinsics) -> float:
 
 
 class MessageWriter:
-    """Writes serialized messages to one MCAP file. Use as a context manager; an interrupted one leaves no file."""
+    """Writes serialized messages to one MCAP file. Use as a context manager; an interrupted one leaves no file.
 
-    def __init__(self, path: Path) -> None:
+    ``types``: of the messages, where they are not this package's as it is.
+    """
+
+    def __init__(self, path: Path, types: Typestore | None = None) -> None:
         self._path = path
-        self.types = typestore()
+        self.types = types or typestore()
         self._connections: dict[str, Connection] = {}
 
     def __enter__(self) -> MessageWriter:

@@ -8,17 +8,19 @@ from pathlib import Path
 from typing import Any
 
 import cv2
+import made_prior
 import numpy as np
 import pytest
 import trimesh
 from typer.testing import CliRunner
 
+from hoi_ros import stages
 from hoi_ros.cli.app import app
 from hoi_ros.hand import load_hand_model
 from hoi_ros.pipeline import flat_hand
 from hoi_ros.refusals import Reason, Refused
 from hoi_ros.replay import files
-from hoi_ros.types import Array, HandBatch, HandPose, Side
+from hoi_ros.types import KEYPOINT_NAMES, Array, HandBatch, HandPose, Side
 
 MODEL = load_hand_model()
 
@@ -87,6 +89,57 @@ def test_a_person_is_told_what_passed(can: Path, grasps: Path, tmp_path: Path) -
     assert "1 of 3 hands stay as they are; the first is unchanged: the object is" in result.stderr
     lines = result.stdout.splitlines()
     assert len(lines) == 4 and "choir moved it by" in lines[0] and "2 of 3 hands moved, by" in lines[-1]
+
+
+@pytest.fixture
+def prior(monkeypatch: pytest.MonkeyPatch) -> str:
+    """A prior of random weights in place of the shipped ones."""
+    monkeypatch.setitem(stages.REGISTRY["refiner"], made_prior.NAME, made_prior.FACTORY)
+    return made_prior.NAME
+
+
+def test_hidden_fingers_move_without_an_object(prior: str, tmp_path: Path) -> None:
+    """Of a flat hand seen from its edge and of one that no picture shows."""
+    hands = [flat_hand("right"), flat_hand("left"), replace(flat_hand("right"), keypoints_2d=np.zeros((21, 2)))]
+    files.save_hands(tmp_path / "hands.npz", hands)
+    arguments = (tmp_path / "hands.npz", "--method", prior, "--out", tmp_path / "refined.npz")
+    answer = hoi(*arguments, "--text", "Press the keyboard")
+    after = files.load_hands(tmp_path / "refined.npz")
+    assert after["refinement"].tolist()[:2] == [prior] * 2 and after["refinement"][2].startswith("unchanged: no camera")
+    assert [row["moved_mm"] > 1.0 for row in answer["hands"]] == [True, True, False] and answer["moved"] == 2
+    np.testing.assert_allclose(after["keypoints"][1] * [-1.0, 1.0, 1.0], after["keypoints"][0], atol=1e-6)
+    widest = [1e3 * each.max() for each in after["deviation"]]
+    assert [row["widest_deviation_mm"] for row in answer["hands"]] == pytest.approx(widest, abs=1e-3)
+    assert widest[0] > 1.0 and widest[2] == 0.0
+    hoi(*arguments[:-1], tmp_path / "other.npz", "--text", "Grasp the mug by its handle")
+    assert np.abs(files.load_hands(tmp_path / "other.npz")["keypoints"] - after["keypoints"])[:2].max() > 1e-5
+
+
+def test_a_person_is_told_the_widest_deviation(prior: str, tmp_path: Path) -> None:
+    files.save_hands(tmp_path / "hands.npz", [flat_hand("right")])
+    arguments = ["refine", str(tmp_path / "hands.npz"), "--method", prior, "--out", str(tmp_path / "refined.npz")]
+    arguments += ["--text", "Grasp the mug"]
+    line = CliRunner().invoke(app, arguments).stdout.splitlines()[0]
+    deviation = files.load_hands(tmp_path / "refined.npz")["deviation"][0]
+    name = KEYPOINT_NAMES[int(deviation.argmax())]
+    assert line.endswith(f"mm, deviation up to {1e3 * deviation.max():.1f} mm ({name})")
+    assert name.endswith("_tip")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ((), "choir fits hands to an object: give its mesh or cloud with --object"),
+        (("--method", "affordance_prior+choir"), "choir fits hands to an object"),
+        (("--method", "affordance_prior", "--picture", "picture.png"), "the picture shows hands on an object"),
+    ],
+)
+def test_without_an_object_some_things_are_refused(
+    grasps: Path, tmp_path: Path, arguments: tuple[str, ...], said: str
+) -> None:
+    with pytest.raises(Refused, match=said) as refused:
+        hoi(grasps, "--out", tmp_path / "refined.npz", *arguments)
+    assert refused.value.reason is Reason.PARAMETER and not (tmp_path / "refined.npz").exists()
 
 
 def test_left_hands_are_moved_as_their_mirror_images(tmp_path: Path) -> None:

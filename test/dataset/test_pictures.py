@@ -27,7 +27,7 @@ from hoi_ros.dataset.pictures import (
     shape_of,
     sheets,
 )
-from hoi_ros.dataset.pictures.casting import Caster, KeypointSight, Kind
+from hoi_ros.dataset.pictures.casting import Caster, Kind, seen_keypoints
 from hoi_ros.dataset.pictures.rendering import arrange, hand_look, move_hand
 from hoi_ros.dataset.pictures.sensor import BASELINE, measure
 from hoi_ros.dataset.pictures.shapes import HandSurface, Shape, box, creased
@@ -36,6 +36,7 @@ from hoi_ros.dataset.pictures.viewpoints import crop_camera
 from hoi_ros.hand import load_hand_model
 from hoi_ros.refusals import Reason, Refused
 from hoi_ros.scene.object_model import ObjectModel
+from hoi_ros.scene.sight import KeypointSight
 from hoi_ros.types import Array, HandBatch, Intrinsics
 
 MODEL = load_hand_model()
@@ -159,7 +160,7 @@ def sight(*before: Shape, turn: Rotation = FACING) -> tuple[Array, Array]:
     shapes = [surface.shape(posed.vertices[0] + shift), *before]
     kinds = np.array([Kind.HAND, *[Kind.OBJECT] * len(before)])
     keypoints = posed.keypoints[0] + shift
-    return keypoints, KeypointSight(MODEL)(Caster(shapes), kinds, keypoints)
+    return keypoints, seen_keypoints(KeypointSight(MODEL), Caster(shapes), kinds, keypoints)
 
 
 def test_the_flat_hand_shows_every_keypoint_from_both_sides() -> None:

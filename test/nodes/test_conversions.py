@@ -6,6 +6,7 @@ import io
 import struct
 import zlib
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -63,6 +64,9 @@ def a_hand(side: str = "right") -> HandPose:
         track_id=7,
         stamp_ns=12_000_000_034,
         frame_id="camera",
+        refinement="choir",
+        change=0.125,
+        deviation=RNG.uniform(size=21).astype(np.float32).astype(float),
     )
 
 
@@ -243,7 +247,16 @@ def test_a_hand_survives_the_message(side: str) -> None:
         np.testing.assert_array_equal(getattr(back, name), value, err_msg=name)
 
 
-@pytest.mark.parametrize("name", ["keypoints", "transl", "betas", "hand_pose", "wrist_pose", "confidence"])
+def test_a_hand_of_an_older_recording_knows_no_refinement() -> None:
+    message = hand_message(a_hand())
+    later = ("refinement", "change", "deviation")
+    old = SimpleNamespace(**{n: getattr(message, n) for n in message.get_fields_and_field_types() if n not in later})
+    back = conversions.hand_pose(old)
+    assert back.refinement == "" and back.change == 0.0
+    np.testing.assert_array_equal(back.deviation, np.zeros(21))
+
+
+@pytest.mark.parametrize("name", ["keypoints", "transl", "betas", "hand_pose", "wrist_pose", "confidence", "deviation"])
 def test_a_hand_with_a_number_missing_is_refused(name: str) -> None:
     hand = a_hand()
     values = getattr(hand, name).copy()

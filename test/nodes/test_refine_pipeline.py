@@ -143,11 +143,14 @@ def test_a_cloud_of_no_use_is_refused(cloud: ObjectCloud, reason: Reason, said: 
         assert refused.value.reason is reason
 
 
-def test_a_hand_that_is_not_finite_goes_neither_in_nor_out() -> None:
-    bent = replace(hand_at([0.4, 0.15, 0.2]), keypoints=np.full((21, 3), np.nan))
-    for robot, hand in ((pipeline(), bent), (pipeline(by=np.nan), hand_at([0.4, 0.15, 0.2]))):
+@pytest.mark.parametrize("cloud", [ObjectCloud(bottle(), frame_id="base_link"), None])
+def test_a_hand_that_is_not_finite_goes_neither_in_nor_out(cloud: ObjectCloud | None) -> None:
+    hand = hand_at([0.4, 0.15, 0.2])
+    unknown = np.where(np.arange(21) == 20, np.inf, 0.0)
+    bent = (replace(hand, keypoints=np.full((21, 3), np.nan)), replace(hand, deviation=unknown))
+    for robot, given in ((pipeline(), bent[0]), (pipeline(), bent[1]), (pipeline(by=np.nan), hand)):
         with pytest.raises(Refused) as refused:
-            robot.refine([hand], ObjectCloud(bottle(), frame_id="base_link"), up=UP)
+            robot.refine([given], cloud, up=UP)
         assert refused.value.reason is Reason.NOT_FINITE
 
 

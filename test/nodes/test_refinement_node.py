@@ -89,7 +89,7 @@ def test_hands_pass_marked_before_there_is_a_cloud(user: User) -> None:
         assert hand.refinement == "unchanged: no object is known" and hand.change == 0.0
         hand.refinement = old.refinement
         assert hand == old
-    said = "hands pass as they are: no cloud on /object_cloud (1 publishers)"
+    said = "no object is known: no cloud on /object_cloud (1 publishers)"
     assert said in user.graph.diagnostic(NAME, said).message
 
 
@@ -129,7 +129,7 @@ def test_a_stale_cloud_is_none(user: User) -> None:
     user.see(bottle(PLACE), late=3.5)
     _, (came,) = user.send(hands_of(user.graph, "right"))
     assert came.hands[0].refinement == "unchanged: no object is known"
-    said = user.graph.diagnostic(NAME, "hands pass as they are").message
+    said = user.graph.diagnostic(NAME, "no object is known: the cloud").message
     assert "s older than they are, cloud_max_age is 3 s" in said
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 
 from hoi_ros.refusals import Reason, Refused
 from hoi_ros.replay import files
-from hoi_ros.types import HandPose, JointGoal
+from hoi_ros.types import HandBatch, HandPose, JointGoal
 
 
 def hand(rng: np.random.Generator, stamp: int) -> HandPose:
@@ -54,6 +55,51 @@ def test_shapes_are_as_documented(tmp_path: Path):
     goals = files.load_goals(tmp_path / "goals.npz")
     assert goals["names"].tolist() == list(names)
     assert goals["positions"].shape == (2, 24) and goals["wrist_pose"].shape == (2, 7)
+
+
+@pytest.mark.parametrize("kind", ["hands", "grasps"])
+def test_what_a_refiner_did_comes_back(tmp_path: Path, kind: str):
+    """Refined twice: the file of refined hands is one of hands."""
+    rng = np.random.default_rng(0)
+    hands = [replace(hand(rng, stamp), side="right") for stamp in range(1, 4)]
+    path, refined = tmp_path / f"{kind}.npz", tmp_path / "refined.npz"
+    if kind == "hands":
+        files.save_hands(path, hands)
+        load = files.load_hands
+    else:
+        points = np.array([each.keypoints for each in hands])
+        files.save_grasps(path, HandBatch.of(hands), points, ["Lift-use"] * 3, np.ones(3))
+        load = lambda path: files.load_grasps(path)[1]  # noqa: E731
+    deviation = rng.uniform(0.0, 0.02, (3, 21))
+    told = [replace(h, refinement=f"made {n}", change=0.01 * n, deviation=deviation[n]) for n, h in enumerate(hands)]
+    for given in (path, refined):
+        files.save_refined(refined, load(given), told)
+    arrays = load(refined)
+    np.testing.assert_array_equal(arrays["deviation"], deviation)
+    assert arrays["refinement"].tolist() == ["made 0", "made 1", "made 2"]
+    if kind == "hands":
+        np.testing.assert_array_equal([each.deviation for each in files.hand_poses(arrays)], deviation)
+        assert not any(each.deviation.any() for each in files.hand_poses(load(path)))
+
+
+@pytest.mark.parametrize(
+    ("deviation", "reason", "said"),
+    [
+        (np.zeros((2, 20)), Reason.FILE, r"must be \(N, 21\)"),
+        (np.zeros(21), Reason.FILE, r"must be \(N, 21\)"),
+        (np.zeros((1, 21)), Reason.FILE, "1 hands"),
+        (np.full((2, 21), "a"), Reason.FILE, "numbers are wanted"),
+        (np.full((2, 21), np.nan), Reason.KEYPOINTS, "42 of its deviations"),
+    ],
+)
+def test_deviations_that_are_none_are_refused(tmp_path: Path, deviation: np.ndarray, reason: Reason, said: str):
+    rng, path = np.random.default_rng(0), tmp_path / "hands.npz"
+    files.save_hands(path, [hand(rng, 1), hand(rng, 2)])
+    with np.load(path) as arrays:
+        np.savez(path, **(dict(arrays) | {"deviation": deviation}))
+    with pytest.raises(Refused, match=said) as caught:
+        files.load_hands(path)
+    assert caught.value.reason is reason
 
 
 def test_nothing_found_is_still_a_file(tmp_path: Path):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import made_prior
 import numpy as np
 import pytest
 from conftest import PICTURES
@@ -13,6 +14,7 @@ from rosbags.rosbag2 import Reader, StoragePlugin, Writer
 from rosbags.typesys import Stores, get_typestore
 from sensor_msgs.msg import PointCloud2, PointField
 
+from hoi_ros import stages
 from hoi_ros.nodes import conversions
 from hoi_ros.nodes.serialized import as_bytes
 from hoi_ros.parameters import Parameters
@@ -20,6 +22,7 @@ from hoi_ros.replay.bag import Bag, Frame
 from hoi_ros.replay.clouds import KnownCloud, ObjectClouds
 from hoi_ros.replay.files import load_hands
 from hoi_ros.replay.run import Schedule, run_nodes, run_offline
+from hoi_ros.types import HandPose
 
 SEEN = (2, 6)  # pictures before which a cloud is recorded
 MAX_AGE = 0.08  # s: less than three pictures
@@ -70,12 +73,17 @@ def lockstep(bag_with_clouds: Path, tmp_path_factory: pytest.TempPathFactory) ->
     return out
 
 
-def refined(folder: Path) -> list[tuple[int, str, float]]:
-    """Stamp, mark and change of every refined hand on record."""
+def recorded(folder: Path) -> list[HandPose]:
+    """Every refined hand on record."""
     with AnyReader([folder / "results.mcap"]) as reader:
         connections = [c for c in reader.connections if c.topic == "/hands_refined"]
         arrays = [reader.deserialize(raw, c.msgtype) for c, _, raw in reader.messages(connections)]
-    return [(conversions.stamp_ns(a.header), h.refinement, float(h.change)) for a in arrays for h in a.hands]
+    return [conversions.hand_pose(hand) for array in arrays for hand in array.hands]
+
+
+def refined(folder: Path) -> list[tuple[int, str, float]]:
+    """Stamp, mark and change of each."""
+    return [(hand.stamp_ns, hand.refinement, hand.change) for hand in recorded(folder)]
 
 
 @pytest.mark.parametrize("run", ["offline", "lockstep"])
@@ -138,6 +146,21 @@ def test_clouds_are_given_once_and_anew_from_the_start(bag_with_clouds: Path) ->
             given = [clouds.until(time_ns) for time_ns in times]
             assert [number for number, cloud in enumerate(given) if cloud is not None] == [*SEEN]
         assert clouds.until(times[0]) is None and clouds.until(times[-1]).stamp_ns == given[SEEN[1]].stamp_ns
+
+
+def test_hidden_fingers_move_in_a_bag_without_clouds(
+    short_bag: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With random weights; the deviations are on record beside the hands."""
+    monkeypatch.setitem(stages.REGISTRY["refiner"], made_prior.NAME, made_prior.FACTORY)
+    with Bag(short_bag) as bag:
+        results, summary = run_offline(bag, Parameters(refiner=made_prior.NAME), tmp_path, lambda: None)
+    assert summary["goals"] == PICTURES == sum(summary["refined"]["hands"].values())
+    moved = [hand for hand in results.refined if hand.change]
+    assert moved and {hand.refinement for hand in moved} == {made_prior.NAME}
+    for hand, other in zip(results.refined, recorded(tmp_path), strict=True):
+        np.testing.assert_allclose(hand.deviation, other.deviation, rtol=1e-6)
+        assert hand.deviation.any() == (hand.change > 0.0)
 
 
 def test_a_bag_without_clouds_knows_no_object(short_bag: Path) -> None:

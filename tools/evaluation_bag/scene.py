@@ -13,7 +13,7 @@ from scipy.spatial.transform import Rotation
 
 from hoi_ros.dataset.pictures import OBJECT, Picture, shape_of
 from hoi_ros.dataset.pictures.arms import arm_shape
-from hoi_ros.dataset.pictures.casting import Caster, Kind, Silhouette
+from hoi_ros.dataset.pictures.casting import Caster, Kind, Silhouette, seen_keypoints
 from hoi_ros.dataset.pictures.materials import Material, plain_material
 from hoi_ros.dataset.pictures.rendering import View, hand_look, move_hand, render
 from hoi_ros.dataset.pictures.shapes import box
@@ -85,7 +85,7 @@ class Scene:
         alone = Silhouette(things[0].shape), Silhouette(things[1].shape)
         keypoints = mesh.keypoints[0]
         kinds = np.array([thing.kind for thing in things])
-        sight = self._look.sight(caster, kinds, keypoints)
+        sight = seen_keypoints(self._look.sight, caster, kinds, keypoints)
         return View(
             "third_person", tuple(things), caster, alone, self._lights, DARKNESS, things[1].rotation, things[1].shift,
             hand, keypoints, sight,

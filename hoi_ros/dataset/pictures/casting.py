@@ -1,12 +1,7 @@
 """Rays through a scene: what each pixel shows, what lies behind it, and which keypoints the camera sees.
 
-Everything is in the camera optical frame, m.
-
-A keypoint is **visible** when it lies in the picture and the ray from the camera through it meets nothing before it,
-or first meets its own skin within its reach: the finger's for a finger's keypoint, the finger's or the palm's for the
-first of a finger, the palm's or the arm's for the wrist. The reach is how deep under its skin a joint may lie along
-the ray: twice the longest way out of the flat hand at right angles to the bone, for rays as slanting as 60 degrees, and
-at most 35 mm; for a fingertip, which lies on the skin of one side, twice that of its last joint.
+Everything is in the camera optical frame, m. Which keypoints are visible says ``scene.sight``; in a picture they must
+lie within it too.
 """
 
 from __future__ import annotations
@@ -20,16 +15,8 @@ import open3d as o3d
 from numpy.typing import NDArray
 
 from hoi_ros.dataset.pictures.shapes import Floats, Shape
-from hoi_ros.hand import HandModel
+from hoi_ros.scene.sight import KeypointSight
 from hoi_ros.types import Array, Intrinsics
-
-FINGERS = np.array([0, *np.repeat([1, 2, 3, 4, 5], 4)])
-"""Finger of each keypoint: 0 the palm, 1 thumb to 5 little."""
-
-_JOINT_FINGERS = np.array([0, 2, 2, 2, 3, 3, 3, 5, 5, 5, 4, 4, 4, 1, 1, 1])  # of MANO's joints
-_FIRSTS = np.array([1, 5, 9, 13, 17])
-_TOUCH = 1e-3  # m: what lies this close to a keypoint is not before it
-_DEEPEST = 0.035  # m
 
 
 class Kind(IntEnum):
@@ -117,54 +104,18 @@ class Silhouette:
         return mask
 
 
-class KeypointSight:
-    """Which keypoints of one hand model a camera sees; see the module."""
+def seen_keypoints(
+    sight: KeypointSight, caster: Caster, kinds: NDArray[np.int64], keypoints: Array
+) -> NDArray[np.bool_]:
+    """Which (21,) of ``keypoints`` (21, 3) nothing hides, in the picture or not; ``kinds`` (S,) of the shapes.
 
-    def __init__(self, model: HandModel) -> None:
-        keypoints = model.kinematics.rest_points(np.zeros((1, 10)))[0]
-        joints = model.weights[model.closed_faces].sum(axis=1).argmax(axis=1)
-        self.face_fingers = _JOINT_FINGERS[joints]
-        """Finger of each face of the model's closed surface, (F,)."""
-        self.reach = _reach(keypoints, model)
-        """How deep under its own skin each keypoint may lie, (21,) m."""
-
-    def __call__(self, caster: Caster, kinds: NDArray[np.int64], keypoints: Array) -> NDArray[np.bool_]:
-        """Which (21,) of ``keypoints`` (21, 3) nothing hides, in the picture or not; ``kinds`` (S,) of the shapes."""
-        hits = caster.first((keypoints / keypoints[:, 2:]).astype(np.float32))
-        kind = np.where(hits.surface >= 0, kinds[hits.surface], -1)
-        on_hand = kind == Kind.HAND
-        finger = np.where(on_hand, self.face_fingers[np.where(on_hand, hits.face // 4, 0)], -1)
-        return self.decide(hits.depth.astype(np.float64), finger, kind == Kind.ARM, keypoints)
-
-    def decide(
-        self, depth: Array, finger: NDArray[np.int64], on_arm: NDArray[np.bool_], keypoints: Array
-    ) -> NDArray[np.bool_]:
-        """The rule by itself, from each keypoint's ray (21,): depth m and finger (-1: none) of what it meets first."""
-        stretch = np.linalg.norm(keypoints, axis=1) / keypoints[:, 2]
-        before = (keypoints[:, 2] - depth) * stretch  # m, from the first hit on to the keypoint
-        own = finger == FINGERS
-        own[_FIRSTS] |= finger[_FIRSTS] == 0
-        own[0] |= on_arm[0]
-        return (before < _TOUCH) | (own & (before < self.reach))
-
-
-def _reach(keypoints: Array, model: HandModel) -> Array:
-    """Twice the longest way (21,) out of the flat hand at right angles to each keypoint's bone, m, cut off."""
-    parent = np.maximum(np.arange(21) - 1, 0)
-    parent[_FIRSTS] = 0
-    parent[0] = 9
-    along = keypoints - keypoints[parent]
-    along /= np.linalg.norm(along, axis=1, keepdims=True)
-    side = np.cross(along, [0.0, 0.0, 1.0])
-    side /= np.linalg.norm(side, axis=1, keepdims=True)
-    turn = np.linspace(0.0, 2.0 * np.pi, 16, endpoint=False)[:, None, None]
-    directions = np.cos(turn) * side + np.sin(turn) * np.cross(along, side)  # (16, 21, 3)
-    scene = o3d.t.geometry.RaycastingScene(nthreads=1)
-    scene.add_triangles(_tensor(model.v_template.astype(np.float32)), _tensor(model.closed_faces.astype(np.uint32)))
-    rays = np.concatenate([np.broadcast_to(keypoints, directions.shape), directions], axis=-1).astype(np.float32)
-    way: Array = scene.cast_rays(_tensor(rays))["t_hit"].numpy().astype(np.float64).max(axis=0)
-    way[_FIRSTS + 3] = 2.0 * way[_FIRSTS + 2]
-    return np.minimum(2.0 * way, _DEEPEST)
+    The hand's shape is a ``HandSurface``.
+    """
+    hits = caster.first((keypoints / keypoints[:, 2:]).astype(np.float32))
+    kind = np.where(hits.surface >= 0, kinds[hits.surface], -1)
+    on_hand = kind == Kind.HAND
+    finger = np.where(on_hand, sight.face_fingers[np.where(on_hand, hits.face // 4, 0)], -1)
+    return sight.decide(hits.depth.astype(np.float64), finger, kind == Kind.ARM, keypoints)
 
 
 def _tensor(array: NDArray[np.float32] | NDArray[np.uint32]) -> o3d.core.Tensor:

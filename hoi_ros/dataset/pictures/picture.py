@@ -31,7 +31,7 @@ class Picture:
     object_pose: Array  # (7,) xyz m + xyzw: the object's frame in the camera's
     hand: HandBatch  # one hand
     keypoints: Array  # (21, 3) m, K21
-    visible: NDArray[np.bool_]  # (21,) keypoints that are seen, see ``casting``
+    visible: NDArray[np.bool_]  # (21,) keypoints that are seen, see ``scene.sight``
     kind: str  # "egocentric" or "third_person"
     view: int  # pictures of one view differ in size alone
 

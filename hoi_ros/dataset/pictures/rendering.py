@@ -14,7 +14,7 @@ from scipy.spatial.transform import Rotation
 from hoi_ros.dataset.pictures import sensor
 from hoi_ros.dataset.pictures.arms import random_arm
 from hoi_ros.dataset.pictures.backgrounds import draw_background
-from hoi_ros.dataset.pictures.casting import Caster, Hits, KeypointSight, Kind, Silhouette, pixel_rays, within
+from hoi_ros.dataset.pictures.casting import Caster, Hits, Kind, Silhouette, pixel_rays, seen_keypoints, within
 from hoi_ros.dataset.pictures.materials import random_material
 from hoi_ros.dataset.pictures.picture import HAND, OBJECT, WHOLE_HAND, WHOLE_OBJECT, Picture
 from hoi_ros.dataset.pictures.shading import Shader, facing_of, kinds
@@ -25,6 +25,7 @@ from hoi_ros.dataset.pictures.viewpoints import FULL, ViewKind, choose_view, cro
 from hoi_ros.hand import HandModel
 from hoi_ros.refusals import Reason, Refused
 from hoi_ros.scene.object_model import ObjectModel
+from hoi_ros.scene.sight import KeypointSight
 from hoi_ros.types import Array, HandBatch, Intrinsics
 
 SIZES = ((256, 256), FULL)
@@ -150,7 +151,7 @@ def arrange(
         seen = tuple(thing.moved(rotation, shift) for thing in things)
         caster = Caster([thing.shape for thing in seen])
         keypoints = mesh.keypoints[0] @ (rotation @ turn).T + shift
-        open_to = look.sight(caster, kinds(seen), keypoints)
+        open_to = seen_keypoints(look.sight, caster, kinds(seen), keypoints)
         framed = (np.abs(keypoints[:, :2] / keypoints[:, 2:]) < _SURE_VIEW).all(axis=1)
         if (open_to & framed).sum() >= LEAST_SEEN:
             break

@@ -24,6 +24,7 @@ CONTACTS = ANCHORS * 9
 FIELD_UNIT, CONTACT_UNIT = 0.05, 0.002  # m: of the fields' and of the contacts' deviations
 FIELD_MEAN = 0.16  # m
 GRID = (4, 4, 8)
+LEVELS = 1000.0  # of noise that can be told apart
 
 Predicts = Literal["clean", "noise", "velocity"]
 
@@ -98,10 +99,12 @@ class ContextEncoder(nn.Module):
         cells = math.prod(GRID) // 8 ** (len(widths) - 1)
         self.pool = nn.Sequential(nn.Linear(cells * widths[-1], GUIDE), nn.SiLU(), nn.Linear(GUIDE, GUIDE))
         self.kind = nn.Parameter(torch.zeros(2, GUIDE))  # without and with a noisy hand
+        self.level = nn.Sequential(nn.Linear(GUIDE, GUIDE), nn.SiLU(), nn.Linear(GUIDE, GUIDE))
 
-    def forward(self, cells: Tensor, given: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, cells: Tensor, given: Tensor, level: Tensor) -> tuple[Tensor, Tensor]:
         """Tokens (B, N, W), and their pool (B, 256)."""
-        kind = self.kind[given.long()]
+        told = self.level(waves(LEVELS * level.nan_to_num())) * ~level.isnan()[:, None]
+        kind = self.kind[given.long()] + told
         found = self.down(cells, kind, None)[-1]
         pooled: Tensor = self.pool(found.flatten(1)) + kind
         return found.flatten(2).transpose(1, 2), pooled
@@ -163,21 +166,31 @@ class JointDiffusion(Network):
         if last.bias is not None:
             nn.init.zeros_(last.bias)
 
-    def known(self, obj: Tensor, noisy: Tensor, given: Tensor) -> Known:
-        """A condition: the object's field (B, 4096), m, and anchors (B, 32, 3), m, of noisy hands ``given``."""
+    def known(self, obj: Tensor, noisy: Tensor, given: Tensor, level: Tensor) -> Known:
+        """A condition: the object's field (B, 4096), m, and anchors (B, 32, 3), m, of noisy hands ``given`` (B,).
+
+        ``level`` (B,) is how noisy they are, 1 being the benchmark's noise; NaN where nobody knows.
+        """
         hand = normal_field(self.field(noisy)) * given[:, None]
         cells = torch.cat([fold(normal_field(obj)), fold(hand)], dim=1)
-        return Known(cells, hand, *self.context(cells, given))
+        return Known(cells, hand, *self.context(cells, given, level))
 
     def field(self, anchors: Tensor) -> Tensor:
         """Distances (B, 4096), m, to anchors (B, 32, 3)."""
         return hand_field(anchors, self.basis, self.assigned)
 
     def forward(
-        self, obj: Tensor, noisy: Tensor, given: Tensor, field: Tensor, contacts: Tensor, steps: Tensor
+        self,
+        obj: Tensor,
+        noisy: Tensor,
+        given: Tensor,
+        level: Tensor,
+        field: Tensor,
+        contacts: Tensor,
+        steps: Tensor,
     ) -> tuple[Tensor, Tensor]:
         """``known``, then ``denoise``."""
-        return self.denoise(self.known(obj, noisy, given), field, contacts, steps)
+        return self.denoise(self.known(obj, noisy, given, level), field, contacts, steps)
 
     def denoise(self, known: Known, field: Tensor, contacts: Tensor, steps: Tensor) -> tuple[Tensor, Tensor]:
         """What ``predicts`` says of noisy fields (B * K, 4096) and contacts (B * K, 288) at steps (B * K,)."""

@@ -17,12 +17,12 @@ from torch import Tensor, nn
 
 from hoi_ros.dataset.reader import Dataset
 from hoi_ros.hand import load_hand_model
-from hoi_ros.learning.schedule import STEPS
+from hoi_ros.learning.schedule import STEPS, alphas
 from hoi_ros.learning.trainer import Network
+from hoi_ros.methods.choir.draws import Draws
 from hoi_ros.methods.choir.field import ANCHORS
 from hoi_ros.methods.choir.joint_diffusion import GUIDE, waves
-from hoi_ros.methods.choir.pairs import Draws, Pairs
-from hoi_ros.methods.choir.schedule import alphas
+from hoi_ros.methods.choir.pairs import Pairs
 from hoi_ros.methods.choir.training import CONTEXTS, NOISES, SMALLEST
 from hoi_ros.types import Array
 
@@ -93,24 +93,24 @@ class KeypointDenoising:
 
     model: KeypointDiffusion
     draws: Draws
-    joints: Array  # (N, 21, 3) m, of the true hands
 
     @classmethod
     def of(
         cls, dataset: Dataset, seed: int, advance: Callable[[], None], _trained: Path | None = None
     ) -> KeypointDenoising:
         """Read the split ``train``; the same seed starts with the same network."""
-        pairs, hand = Pairs.of_split(dataset, "train", seed, advance), load_hand_model()
+        pairs = Pairs.of_split(dataset, "train", seed, advance)
         torch.manual_seed(seed)
-        true = pairs.hands
-        joints = hand.joints(true.global_orient, true.hand_pose, true.betas, true.transl)
-        return cls(KeypointDiffusion(), Draws(pairs, "pair", CONTEXTS), joints)
+        return cls(KeypointDiffusion(), Draws(pairs, "pair", CONTEXTS))
 
     def loss(self, model: nn.Module, rng: np.random.Generator, device: torch.device) -> dict[str, Tensor]:
         """Error of the keypoints, weighted as fields are."""
         drawn, hand = self.draws.drawn(rng), load_hand_model()
-        place, hands = drawn.place, drawn.hands
-        joints = hand.joints(hands.global_orient, hands.hand_pose, hands.betas, hands.transl)
+        place = drawn.place
+        noisy_joints, joints = (
+            hand.joints(hands.global_orient, hands.hand_pose, hands.betas, hands.transl)
+            for hands in (drawn.hands, drawn.true)
+        )
         seen = np.stack(
             [
                 nearest_first(place.enter(np.tile(tree.data, (len(place), 1, 1)))[row], POINTS, rng)
@@ -119,7 +119,7 @@ class KeypointDenoising:
         )
         noisy, clean = (
             np.concatenate([place.enter(points) for points in pair], axis=1).reshape(len(place), -1)
-            for pair in ((joints, drawn.anchors), (self.joints[drawn.rows], self.draws.pairs.anchors[drawn.rows]))
+            for pair in ((noisy_joints, drawn.noisy), (joints, drawn.anchors))
         )
         steps = np.floor(STEPS * np.sqrt(rng.random(len(place) * NOISES))).astype(np.int64)
         kept = torch.from_numpy(alphas()[steps].astype(np.float32)).to(device)[:, None]

@@ -25,7 +25,7 @@ class KeypointRefinery:
         self._anchors, self._fitter = find_anchors(self._model), Fitter(self._model)
 
     @torch.inference_mode()
-    def refine(self, hands: HandBatch, surface: CloudSurface, seed: int) -> HandBatch:
+    def refine(self, hands: HandBatch, surface: CloudSurface, _level: float, seed: int) -> HandBatch:
         """Hands (N,) near an object, in its frame; the mean of what may be, in one step."""
         anchors = posed_anchors(self._model, self._anchors, hands)
         joints = self._model.joints(hands.global_orient, hands.hand_pose, hands.betas, hands.transl)

@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from scipy.spatial.transform import Rotation
 
 from hoi_ros.hand import HandModel
 from hoi_ros.hand.mirror import mirror_hand
+from hoi_ros.hand.pose import refined_hand
 from hoi_ros.learning.weights import load_shipped
 from hoi_ros.methods.choir.joint_diffusion import JointDiffusion
-from hoi_ros.methods.choir.refinery import Refinery, Settings
+from hoi_ros.methods.choir.refinery import Refinery
 from hoi_ros.methods.optimisation.cloud_fields import CloudSurface, surface_of
 from hoi_ros.refusals import Reason, Refused
 from hoi_ros.scene.clouds import Cloud, prepare
@@ -24,9 +24,7 @@ NAME = "choir"
 SIDES: tuple[Side, ...] = ("right", "left")
 POINTS = 2048
 MIRROR = torch.tensor([-1.0, 1.0, 1.0])
-BEFORE = 1e-3  # m along the view from which a camera sees points
-REACH = 0.15  # m: three deviations of what the network was trained to mend
-NEAR = 0.05  # m: estimates no farther off want one pass, which is quicker and spoils no good hand
+REACH = 0.15  # m: three deviations of all of the benchmark's noise
 
 
 @dataclass
@@ -45,8 +43,7 @@ class ChoirRefiner:
     @classmethod
     def shipped(cls, model: HandModel | None = None, reach: float = REACH) -> ChoirRefiner:
         """With the shipped weights; the embedded hand where no other model is given."""
-        settings = Settings(passes=1) if reach <= NEAR else Settings()
-        return cls(Refinery(JointDiffusion.load(load_shipped("choir_refinement")), model, settings), reach)
+        return cls(Refinery(JointDiffusion.load(load_shipped("choir_refinement")), model), reach)
 
     def refine(self, hand: HandPose, cloud: ObjectCloud | None, instruction: str = "") -> HandPose:
         """A better ``hand`` in its own frame, which must be the cloud's; the same, marked, where no object is near.
@@ -95,24 +92,9 @@ class ChoirRefiner:
         if hands[0].side == "left":
             mirrored = self._refined([mirror_hand(hand) for hand in hands], _mirrored(surface), seed)
             return [mirror_hand(hand) for hand in mirrored]
-        batch = self.refinery.refine(HandBatch.of(hands), surface, seed).hands
-        joints = self.refinery.model.joints(batch.global_orient, batch.hand_pose, batch.betas, batch.transl)
-        quaternions = Rotation.from_rotvec(batch.global_orient).as_quat()
-        return [
-            replace(
-                hand,
-                global_orient=batch.global_orient[row],
-                hand_pose=batch.hand_pose[row],
-                betas=batch.betas[row],
-                transl=batch.transl[row],
-                keypoints=joints[row],
-                wrist_pose=np.concatenate([joints[row, 0], quaternions[row]]),
-                keypoints_2d=projected(hand, joints[row]),
-                refinement=NAME,
-                change=float(np.linalg.norm(joints[row] - hand.keypoints, axis=1).mean()),
-            )
-            for row, hand in enumerate(hands)
-        ]
+        level = min(self.reach / REACH, 1.0)
+        batch = self.refinery.refine(HandBatch.of(hands), surface, level, seed).hands
+        return [refined_hand(self.refinery.model, hand, batch[row : row + 1], NAME) for row, hand in enumerate(hands)]
 
     def _joints(self, hand: HandPose) -> Array:
         """(21, 3) m, by the parameters, which alone are refined."""
@@ -128,22 +110,6 @@ class ChoirRefiner:
             assert seen.normals is not None
             self._cloud, self._surface = cloud, surface_of(seen.points, seen.normals)
         return self._surface
-
-
-def projected(hand: HandPose, keypoints: Array) -> Array:
-    """Pixels (21, 2) of keypoints (21, 3), m, by the camera that the hand's own keypoints and pixels tell.
-
-    A mirrored scene has a mirrored camera, whose focal length is negative in x. Zero for a hand in no picture.
-    """
-    if not hand.keypoints_2d.any() or min(hand.keypoints[:, 2].min(), keypoints[:, 2].min()) < BEFORE:
-        return np.zeros((21, 2))
-    before, after = (points[:, :2] / points[:, 2:] for points in (hand.keypoints, keypoints))
-    columns = []
-    for axis in range(2):
-        known = np.stack([before[:, axis], np.ones(21)], axis=1)
-        focal, centre = np.linalg.lstsq(known, hand.keypoints_2d[:, axis], rcond=None)[0]
-        columns.append(focal * after[:, axis] + centre)
-    return np.stack(columns, axis=1)
 
 
 def _mirrored(surface: CloudSurface) -> CloudSurface:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -13,7 +14,7 @@ from torch import Tensor
 from hoi_ros.hand import HandModel, load_hand_model
 from hoi_ros.hand.anchors import find_anchors
 from hoi_ros.methods.choir.contacts import Gaussians, cells_of
-from hoi_ros.methods.choir.field import Place, object_field
+from hoi_ros.methods.choir.field import ANCHORS, Place, object_field
 from hoi_ros.methods.choir.fitting import Beliefs, ContactBeliefs, Fitter
 from hoi_ros.methods.choir.joint_diffusion import JointDiffusion
 from hoi_ros.methods.choir.pairs import place_of, posed_anchors
@@ -28,7 +29,8 @@ class Settings:
 
     steps: int = 1  # of DDIM
     samples: int = 1  # whose mean is taken
-    passes: int = 3  # of the whole: what is left of a hand's noise is easier to see from nearer
+    passes: Sequence[float] = (1.0, 0.7, 0.5)  # of the whole, and the share of the noise that is left before each
+    near: float = 0.34  # level of noise to which one pass does
     beliefs: Beliefs = field(default_factory=Beliefs)
     contacts: ContactBeliefs | None = field(default_factory=ContactBeliefs)  # None: no second stage
 
@@ -63,26 +65,33 @@ class Refinery:
         self._anchors = find_anchors(self.model)
         self._cells = torch.from_numpy(cells_of(self.model, self._anchors))
 
-    def refine(self, hands: HandBatch, surface: CloudSurface, seed: int = 0) -> Refined:
-        """Hands (N,) near an object, in its frame. The same seed gives the same hands."""
-        for _ in range(self.settings.passes):
-            seen = self.predict(hands, surface, seed)
+    def refine(self, hands: HandBatch, surface: CloudSurface, level: float = math.nan, seed: int = 0) -> Refined:
+        """Hands (N,) near an object, in its frame. The same seed gives the same hands.
+
+        ``level`` is how noisy they are, 1 being the benchmark's noise; NaN where nobody knows.
+        """
+        passes = self.settings.passes if not level <= self.settings.near else (1.0,)
+        for left in passes:
+            seen = self.predict(hands, surface, level * left, seed)
             refined = self.fit(seen, entered_hands(self.model, hands, seen.place), surface)
             hands = refined.hands
         return refined
 
-    def predict(self, hands: HandBatch, surface: CloudSurface, seed: int) -> Predicted:
+    def predict(self, hands: HandBatch, surface: CloudSurface, level: float, seed: int) -> Predicted:
         """Fields and contacts of what noisy hands (N,) should be."""
         noisy = posed_anchors(self.model, self._anchors, hands)
         place = place_of(hands, noisy)
         about = torch.from_numpy(place.enter(noisy).astype(np.float32))
-        return self.sampled(place, about, torch.ones(len(hands), dtype=torch.bool), surface, seed)
+        return self.sampled(place, about, surface, level, seed)
 
-    def sampled(self, place: Place, about: Tensor, given: Tensor, surface: CloudSurface, seed: int) -> Predicted:
-        """Of grids (N,) with anchors (N, 32, 3), m, of noisy hands where they are ``given`` (N,)."""
+    def sampled(self, place: Place, about: Tensor | None, surface: CloudSurface, level: float, seed: int) -> Predicted:
+        """Of grids (N,) with anchors (N, 32, 3), m, of noisy hands; None for objects alone."""
         settings, count = self.settings, len(place)
         obj = torch.from_numpy(object_field(place, [surface.tree] * count))
-        found, contacts = sample(self._network, obj, about, given, settings.steps, settings.samples, seed)
+        given = torch.full((count,), about is not None)
+        noisy = torch.zeros(count, ANCHORS, 3) if about is None else about
+        told = torch.full((count,), level)
+        found, contacts = sample(self._network, obj, noisy, given, told, settings.steps, settings.samples, seed)
         return Predicted(
             place,
             found.view(count, settings.samples, -1).mean(1).double().numpy(),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -37,7 +38,13 @@ def shipped() -> JointDiffusion:
 def by(network: JointDiffusion, settings: Settings | None = None) -> Row:
     """The method with a network."""
     refinery = Refinery(network, settings=settings)
-    return lambda hands, surface, seed: refinery.refine(hands, surface, seed).hands
+    return lambda hands, surface, level, seed: refinery.refine(hands, surface, level, seed).hands
+
+
+def untold(network: JointDiffusion) -> Row:
+    """The same where nobody knows how noisy hands are."""
+    row = by(network)
+    return lambda hands, surface, _level, seed: row(hands, surface, math.nan, seed)
 
 
 def by_adam() -> Row:
@@ -45,8 +52,8 @@ def by_adam() -> Row:
     refinery = Refinery(shipped())
     adam = AdamFitter(refinery.model)
 
-    def row(hands: HandBatch, surface: CloudSurface, seed: int) -> HandBatch:
-        seen = refinery.predict(hands, surface, seed)
+    def row(hands: HandBatch, surface: CloudSurface, level: float, seed: int) -> HandBatch:
+        seen = refinery.predict(hands, surface, level, seed)
         entered = entered_hands(refinery.model, hands, seen.place)
         fitted = adam.fit_field(seen.field, entered)
         chance = refinery.chance(fitted, seen.contacts)
@@ -62,12 +69,12 @@ def by_contacts() -> Row:
     """
     refinery = Refinery(shipped())
 
-    def row(hands: HandBatch, surface: CloudSurface, seed: int) -> HandBatch:
-        seen = refinery.predict(hands, surface, seed)
+    def row(hands: HandBatch, surface: CloudSurface, level: float, seed: int) -> HandBatch:
+        seen = refinery.predict(hands, surface, level, seed)
         chance = refinery.chance(entered_hands(refinery.model, hands, seen.place), seen.contacts)
         rng = np.random.default_rng(seed)
-        level = np.full(len(hands), RESTART)
-        starts = [hands, *(perturbed(refinery.model, hands, level, rng) for _ in range(RESTARTS - 1))]
+        moved = np.full(len(hands), RESTART)
+        starts = [hands, *(perturbed(refinery.model, hands, moved, rng) for _ in range(RESTARTS - 1))]
         ends = [refinery.fitter.fit_contacts(start, surface, chance, FREE) for start in starts]
         cost = np.array([_unmet(refinery.fitter, end, surface, chance) for end in ends])
         best = cost.argmin(axis=0)
@@ -81,7 +88,7 @@ def by_test_time() -> Row:
     """Test-time adaptation of the grasp papers: skin that is near is drawn to the object, all is kept out of it."""
     fitter = Fitter(load_hand_model())
 
-    def row(hands: HandBatch, surface: CloudSurface, _seed: int) -> HandBatch:
+    def row(hands: HandBatch, surface: CloudSurface, _level: float, _seed: int) -> HandBatch:
         distance = _distance(fitter, hands, surface)
         nearest = distance.min(axis=1, keepdims=True).clip(min=0.0)
         chance = PULL * np.exp(-(((distance - nearest).clip(min=0.0) / PULLED) ** 2))
@@ -111,9 +118,10 @@ def _keypoints(folder: Path | None) -> Row:
 
 
 ROWS: Mapping[str, Callable[[Path | None], Row]] = {
-    "noisy": lambda _: lambda hands, _surface, _seed: hands,
+    "noisy": lambda _: lambda hands, _surface, _level, _seed: hands,
     "choir": lambda _: by(shipped()),
-    "one_pass": lambda _: by(shipped(), Settings(passes=1)),
+    "one_pass": lambda _: by(shipped(), Settings(passes=(1.0,))),
+    "untold": lambda _: untold(shipped()),
     "field": lambda _: by(shipped(), replace(Settings(), contacts=None)),
     "adam": lambda _: by_adam(),
     "contact_optimisation": lambda _: by_contacts(),

@@ -13,13 +13,20 @@ from hoi_ros.methods.choir.schedule import schedule
 
 @torch.inference_mode()
 def sample(
-    network: JointDiffusion, obj: Tensor, noisy: Tensor, given: Tensor, steps: int, count: int, seed: int
+    network: JointDiffusion,
+    obj: Tensor,
+    noisy: Tensor,
+    given: Tensor,
+    level: Tensor,
+    steps: int,
+    count: int,
+    seed: int,
 ) -> tuple[Tensor, Tensor]:
     """``count`` fields (B * count, 4096), m, and contacts (B * count, 288), m, for each of B conditions.
 
     In one step it is the mean of what may be; in more, one of them. The same seed gives the same ones.
     """
-    known = network.known(obj, noisy, given).repeat(count)
+    known = network.known(obj, noisy, given, level).repeat(count)
     noise = np.random.default_rng(seed).standard_normal((len(obj) * count, CELLS + CONTACTS), dtype=np.float32)
     values = torch.from_numpy(noise)
     sampler = schedule(network.predicts)

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cache
 from typing import TYPE_CHECKING
 
 from hoi_ros.learning.schedule import Prediction
 from hoi_ros.learning.schedule import schedule as of_prediction
 from hoi_ros.methods.choir.joint_diffusion import Predicts
-from hoi_ros.types import Array
 
 if TYPE_CHECKING:
     from diffusers import DDIMScheduler
@@ -20,10 +18,3 @@ _KINDS: Mapping[Predicts, Prediction] = {"clean": "sample", "noise": "epsilon", 
 def schedule(predicts: Predicts) -> DDIMScheduler:
     """Schedule and sampler."""
     return of_prediction(_KINDS[predicts])
-
-
-@cache
-def alphas() -> Array:
-    """Share (1000,) of the variance that is left of what is clean."""
-    kept: Array = schedule("clean").alphas_cumprod.double().numpy()
-    return kept

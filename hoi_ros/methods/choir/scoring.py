@@ -29,8 +29,8 @@ LEVELS = (1.0, 0.5, 0.25)  # of the benchmark's noise
 DENSE, POINTS = 20_000, 2048  # points of a surface, and those of them that are known
 CONTACT_SPACING = 0.002  # m between the points that contacts are measured on
 
-Row = Callable[[HandBatch, CloudSurface, int], HandBatch]
-"""A method: hands (N,) near an object's surface and a seed, to better ones."""
+Row = Callable[[HandBatch, CloudSurface, float, int], HandBatch]
+"""A method: hands (N,) near an object's surface, the level of their noise and a seed, to better ones."""
 
 
 @dataclass(frozen=True)
@@ -137,7 +137,7 @@ def score(
             noisy = perturbed(model, case.hands, np.full(len(case.hands), level), rng)
             for name, row in rows.items():
                 started = time.perf_counter()
-                hands = row(noisy, case.surface, seed)
+                hands = row(noisy, case.surface, level, seed)
                 key = f"{name} at {level:g}"
                 seconds[key] = seconds.get(key, 0.0) + time.perf_counter() - started
                 found.setdefault(key, []).append(judge(case, hands, maps, points))

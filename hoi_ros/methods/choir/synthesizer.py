@@ -5,7 +5,9 @@ CHOIR knows no words. A sentence is read only for whether it forbids; where on t
 
 from __future__ import annotations
 
-from dataclasses import replace
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -15,9 +17,9 @@ from hoi_ros.hand import HandModel, load_hand_model, rotations
 from hoi_ros.hand.anchors import find_anchors
 from hoi_ros.language.request import understood
 from hoi_ros.learning.weights import load_shipped
+from hoi_ros.methods.choir.draws import place_on
 from hoi_ros.methods.choir.field import ANCHORS, Place, anchors_of_field
 from hoi_ros.methods.choir.joint_diffusion import JointDiffusion
-from hoi_ros.methods.choir.pairs import place_on
 from hoi_ros.methods.choir.refinery import Refined, Refinery, Settings
 from hoi_ros.methods.optimisation.cloud_fields import CloudSurface, surface_of
 from hoi_ros.metrics.contact import TOUCHING
@@ -28,50 +30,56 @@ from hoi_ros.types import Array, Grasp, HandBatch, HandPose, ObjectCloud
 POINTS = 2048
 SETTINGS = Settings(steps=10)
 DRAWN = 4  # hands for each that is asked for
-DEEPEST = 0.004  # m: hands that are deeper come after all others
+DEEP = 0.004  # m of depth that halves a score
 LEAST = 2  # fingers that a grasp touches with
 
 
+@dataclass(frozen=True)
+class Found:
+    """Hands (N,), best first, with a score (N,), 0..1, and what each feels of the surface (N,) by name."""
+
+    hands: HandBatch
+    score: Array
+    felt: Mapping[str, Array]
+
+
 class ChoirSynthesizer:
-    """Grasps of the mean hand by the network that sees objects alone."""
+    """Grasps by the network that sees objects alone; their hands are shaped as its fields say."""
 
     def __init__(self, network: JointDiffusion, model: HandModel | None = None) -> None:
         self._refinery = Refinery(network, model or load_hand_model(), SETTINGS)
         self._network = network
         self._anchors = find_anchors(self._refinery.model)
-        half = self._refinery.fitter.limits
-        self._bent = half.to_pose(0.25 * (half.lower + half.upper))
+        limits = self._refinery.fitter.limits
+        self._bent = limits.to_pose(0.25 * (limits.lower + limits.upper))
 
     @classmethod
     def shipped(cls, model: HandModel | None = None) -> ChoirSynthesizer:
-        """With the shipped weights."""
+        """With the shipped weights. Raises Refused as ``load_shipped`` does."""
         return cls(JointDiffusion.load(load_shipped("choir_synthesis")), model)
 
     def reset(self) -> None:
         """Nothing is remembered."""
 
     def synthesize(self, cloud: ObjectCloud, instruction: str, count: int, seed: int) -> list[Grasp]:
-        """At most ``count`` grasps in the frame of ``cloud``, in which z is up, those of most touching fingers first.
+        """At most ``count`` grasps in the frame of ``cloud``, in which z is up, best first as ``felt`` scores.
 
-        Raises Refused(INSTRUCTION) for a sentence that forbids, Refused(CLOUD) for a cloud without an object.
+        Their scores order them and are no probabilities; their affordance is empty, as none was chosen. Raises
+        Refused(INSTRUCTION) for a sentence that forbids, Refused(CLOUD) for a cloud without an object.
         """
         understood(instruction)
         seen = completed(prepare(Cloud(cloud.points, cloud.normals), POINTS, viewpoint=cloud.viewpoint))
         assert seen.normals is not None
-        surface = surface_of(seen.points, seen.normals)
-        found = self.hands(surface, DRAWN * count, seed)
-        score, felt = self.felt(found, surface)
-        best = np.argsort(-score, kind="stable")[:count]
-        return [
-            Grasp(
-                self._pose(found.hands, int(row), float(score[row]), cloud),
-                "",
-                "object",
-                float(score[row]),
-                {name: float(values[row]) for name, values in felt.items()},
-            )
-            for row in best
-        ]
+        found = self.best(surface_of(seen.points, seen.normals), count, seed)
+        return [self._grasp(found, row, cloud) for row in range(len(found.hands))]
+
+    def best(self, surface: CloudSurface, count: int, seed: int) -> Found:
+        """At most ``count`` of ``DRAWN`` times as many hands: those that touch with fingers enough, best first."""
+        drawn = self.hands(surface, DRAWN * count, seed).hands
+        score, felt = self.felt(drawn, surface)
+        rows = np.argsort(-score, kind="stable")[:count]
+        rows = rows[score[rows] > 0.0]
+        return Found(drawn[rows], score[rows], {name: values[rows] for name, values in felt.items()})
 
     def hands(self, surface: CloudSurface, count: int, seed: int) -> Refined:
         """``count`` hands over places of a surface, chosen at random."""
@@ -79,22 +87,27 @@ class ChoirSynthesizer:
         rows = rng.choice(len(surface.points), count, replace=len(surface.points) < count)
         points, normals = (values[rows].double().numpy() for values in (surface.points, surface.normals))
         place = place_on(points, normals, rng)
-        nothing = torch.zeros(count, ANCHORS, 3)
-        seen = self._refinery.sampled(place, nothing, torch.zeros(count, dtype=torch.bool), surface, seed)
+        seen = self._refinery.sampled(place, None, surface, math.nan, seed)
         return self._refinery.fit(seen, self._start(seen.field, place), surface)
 
-    def felt(self, found: Refined, surface: CloudSurface) -> tuple[Array, dict[str, Array]]:
-        """A score (N,), 0..1, and what hands feel of the surface (N,) by name: depth in mm, fingers that touch."""
-        vertices = torch.from_numpy(self._refinery.fitter.vertices(found.hands).astype(np.float32))
-        distance = surface.lookup(vertices)[0].double().numpy()
+    def felt(self, hands: HandBatch, surface: CloudSurface) -> tuple[Array, dict[str, Array]]:
+        """A score (N,), 0..1, and what hands feel of the surface (N,) by name: depth in m, fingers that touch, balance.
+
+        The thumb counts twice; hands that touch with fewer than ``LEAST`` fingers score nothing, nor do those that push
+        from one side alone. Balance is 1 where the directions that fingers and palm push in cancel out, 0 where all are
+        one.
+        """
+        vertices = torch.from_numpy(self._refinery.fitter.vertices(hands).astype(np.float32))
+        distance, normal = (values.double().numpy() for values in surface.lookup(vertices))
         depth = (-distance).max(axis=1).clip(min=0.0)
-        finger = np.where(self._anchors.vertex_regions < 15, self._anchors.vertex_regions // 3, 5)
-        touch = np.stack([(distance[:, finger == number] < TOUCHING).any(axis=1) for number in range(6)], axis=1)
+        finger = self._anchors.vertex_regions // 3  # 0 is the thumb, 5 the palm
+        near = (distance < TOUCHING)[:, None] & (finger == np.arange(6)[:, None])  # (N, 6, 778)
+        touch, push = near.any(axis=2), near.astype(float) @ normal
+        push = push / np.linalg.norm(push, axis=2, keepdims=True).clip(min=1e-9)
+        balance = 1.0 - np.linalg.norm(push.sum(axis=1), axis=1) / touch.sum(axis=1).clip(min=1)
         fingers = touch[:, :5].sum(axis=1)
-        thumb = touch[:, 0]
-        score = (fingers + thumb) / 6.0 * (fingers >= LEAST)
-        score = score / (1.0 + depth / DEEPEST)
-        return score, {"depth": 1e3 * depth, "fingers": fingers.astype(float)}
+        score = (fingers + touch[:, 0]) / 6.0 * (fingers >= LEAST) * balance / (1.0 + (depth / DEEP) ** 2)
+        return score, {"depth": depth, "fingers": fingers.astype(float), "balance": balance}
 
     def _start(self, field: Array, place: Place) -> HandBatch:
         """The mean hand, half bent, laid onto the anchors of fields (N, 4096), in the grids' frames."""
@@ -107,9 +120,11 @@ class ChoirSynthesizer:
         rest = model.kinematics.rest_joints(betas)[:, 0]
         return HandBatch(rotations.log(turn), pose, betas, (turn @ rest[..., None])[..., 0] + shift - rest)
 
-    def _pose(self, hands: HandBatch, row: int, score: float, cloud: ObjectCloud) -> HandPose:
-        orient, pose, betas, transl = (values[row] for values in vars(hands).values())
-        keypoints = self._refinery.model.joints(orient, pose, betas, transl)[0]
+    def _grasp(self, found: Found, row: int, cloud: ObjectCloud) -> Grasp:
+        orient, pose, betas, transl = (values[row] for values in vars(found.hands).values())
+        score = float(found.score[row])
+        keypoints = self._refinery.model.joints(orient, pose, betas[None], transl)[0]
         wrist = np.concatenate([keypoints[0], Rotation.from_rotvec(orient).as_quat()])
-        made = HandPose("right", score, orient, pose, betas, transl, keypoints, wrist, np.zeros((21, 2)))
-        return replace(made, stamp_ns=cloud.stamp_ns, frame_id=cloud.frame_id)
+        hand = HandPose("right", score, orient, pose, betas, transl, keypoints, wrist, np.zeros((21, 2)))
+        placed = replace(hand, stamp_ns=cloud.stamp_ns, frame_id=cloud.frame_id)
+        return Grasp(placed, "", "object", score, {name: float(values[row]) for name, values in found.felt.items()})

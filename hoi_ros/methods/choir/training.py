@@ -11,11 +11,11 @@ import torch
 from torch import Tensor, nn
 
 from hoi_ros.dataset.reader import Dataset
-from hoi_ros.learning.schedule import STEPS
+from hoi_ros.learning.schedule import STEPS, alphas
 from hoi_ros.learning.trainer import Recipe
+from hoi_ros.methods.choir.draws import Draws, Modality
 from hoi_ros.methods.choir.joint_diffusion import CONTACT_UNIT, JointDiffusion, Predicts, normal_field
-from hoi_ros.methods.choir.pairs import Draws, Modality, Pairs
-from hoi_ros.methods.choir.schedule import alphas
+from hoi_ros.methods.choir.pairs import Pairs
 
 RECIPE = Recipe(steps=7_000, rate=1e-3)
 CONTEXTS, NOISES = 32, 2  # of a batch, and steps of noise drawn for each
@@ -62,7 +62,7 @@ class Denoising:
         drawn = (rng.standard_normal(v.shape, dtype=np.float32) for v in (field, contacts))
         noises = [torch.from_numpy(each).to(device) for each in drawn]
         noisy = [kept.sqrt() * v + (1.0 - kept).sqrt() * n for v, n in zip((field, contacts), noises, strict=True)]
-        found = model(batch.object, batch.noisy, batch.given, *noisy, times)
+        found = model(batch.object, batch.noisy, batch.given, batch.told, *noisy, times)
         wanted = [target(inner.predicts, v, n, kept) for v, n in zip((field, contacts), noises, strict=True)]
         weight = (1.0 / (SMALLEST + batch.level * batch.given).square()).repeat_interleave(NOISES, 0)
         off = (found[0] - wanted[0]).square().mean(1)

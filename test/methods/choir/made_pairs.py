@@ -6,10 +6,13 @@ import numpy as np
 import trimesh
 
 from hoi_ros.hand import Limits, load_hand_model
+from hoi_ros.hand.grasp_types import GraspType
 from hoi_ros.methods.choir.pairs import Pairs
 from hoi_ros.methods.optimisation.cloud_fields import CloudSurface, surface_of
+from hoi_ros.methods.optimisation.optimiser import GraspOptimiser
+from hoi_ros.scene.affordances import Affordance, Use
 from hoi_ros.scene.clouds import farthest_points, sample_surface
-from hoi_ros.scene.object_model import ObjectModel
+from hoi_ros.scene.object_model import ObjectModel, Piece
 from hoi_ros.types import HandBatch
 
 
@@ -18,7 +21,8 @@ def cylinder() -> ObjectModel:
     mesh = trimesh.creation.cylinder(radius=0.03, height=0.16, sections=48)
     faces = np.array(mesh.faces, np.int32)
     parts = np.zeros(len(faces), np.int32)
-    return ObjectModel("cylinder", "object", np.array(mesh.vertices), faces, parts, ("body",), ())
+    vertices = np.array(mesh.vertices)
+    return ObjectModel("cylinder", "object", vertices, faces, parts, ("body",), (Piece(vertices, 0),))
 
 
 def cloud(count: int = 1500) -> CloudSurface:
@@ -42,6 +46,12 @@ def hands(count: int = 6, seed: int = 0) -> HandBatch:
         rng.normal(0.0, 0.3, (count, 10)),
         rng.normal((-0.09, 0.0, 0.04), 0.03, (count, 3)),
     )
+
+
+def grips() -> HandBatch:
+    """Three hands around it, by the engine's own synthesis."""
+    use = Use(Affordance.WRAP_GRASP, "body", (GraspType.LARGE_DIAMETER,), axis=np.array([0.0, 0.0, 1.0]))
+    return GraspOptimiser(load_hand_model()).synthesize(cylinder(), use, 3, 0, np.zeros(10)).hands
 
 
 def pairs(count: int = 6) -> Pairs:

@@ -12,8 +12,11 @@ import trimesh
 from hoi_ros.hand import HandSolver, load_hand_model
 from hoi_ros.hand.mirror import mirror_hand, mirror_points
 from hoi_ros.hand.model import EMBEDDED
+from hoi_ros.methods.choir.joint_diffusion import JointDiffusion
 from hoi_ros.methods.choir.pairs import perturbed
 from hoi_ros.methods.choir.refiner import ChoirRefiner
+from hoi_ros.methods.choir.refinery import Refined, Refinery
+from hoi_ros.methods.optimisation.cloud_fields import CloudSurface
 from hoi_ros.parameters import Parameters
 from hoi_ros.pipeline import DUMMY_CAMERA, flat_hand
 from hoi_ros.refusals import Reason, Refused
@@ -228,14 +231,35 @@ def test_a_cloud_without_an_object_is_refused(refiner: ChoirRefiner, points: Arr
     assert refused.value.reason is Reason.CLOUD
 
 
-def test_a_hand_that_would_be_moved_too_far_stays(refiner: ChoirRefiner, can: ObjectCloud) -> None:
-    """The same hand twice: once an estimate may be as far off as it is moved, once only half as far."""
+def made_refiner(reach: float, told: list[float], monkeypatch: pytest.MonkeyPatch) -> ChoirRefiner:
+    """Moves every hand by 8 cm along z, and notes the levels that it is told."""
+
+    def refine(_self: Refinery, hands: HandBatch, _surface: CloudSurface, level: float, _seed: int) -> Refined:
+        told.append(level)
+        moved = replace(hands, transl=hands.transl + np.array([0.0, 0.0, 0.08]))
+        return Refined(moved, moved, np.ones((len(hands), 778)))
+
+    monkeypatch.setattr(Refinery, "refine", refine)
+    return ChoirRefiner(Refinery(JointDiffusion(widths=(16, 32)).eval()), reach)
+
+
+def test_a_hand_that_would_be_moved_too_far_stays(can: ObjectCloud, monkeypatch: pytest.MonkeyPatch) -> None:
     hand = hand_at(BESIDE)
-    moved = refiner.refine(hand, can)
+    assert np.linalg.norm(can.points[:, None] - hand.keypoints, axis=-1).min() < 0.07  # in reach of both
+    moved = made_refiner(0.09, [], monkeypatch).refine(hand, can)
     assert moved.refinement == "choir"
-    near = float(np.linalg.norm(can.points[:, None] - hand.keypoints, axis=-1).min())
-    assert near < 0.9 * moved.change  # the object is in reach of both
-    stayed = ChoirRefiner(refiner.refinery, reach=0.5 * (near + moved.change)).refine(hand, can)
-    assert stayed.refinement.startswith("unchanged: choir would move it")
+    np.testing.assert_allclose(moved.keypoints, hand.keypoints + np.array([0.0, 0.0, 0.08]), atol=1e-6)
+    stayed = made_refiner(0.07, [], monkeypatch).refine(hand, can)
+    assert stayed.refinement == "unchanged: choir would move it by 8 cm, refiner_reach is 7 cm"
     assert stayed.change == 0.0
     assert np.array_equal(stayed.keypoints, hand.keypoints)
+
+
+@pytest.mark.parametrize(("reach", "level"), [(0.15, 1.0), (0.075, 0.5), (0.3, 1.0)])
+def test_the_farther_a_hand_may_be_off_the_noisier_it_is_told_to_be(
+    reach: float, level: float, can: ObjectCloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All of the benchmark's noise is 5 cm along each axis, a third of 15 cm; more of it was never seen."""
+    told: list[float] = []
+    made_refiner(reach, told, monkeypatch).refine(hand_at(BESIDE), can)
+    assert told == [pytest.approx(level)]
