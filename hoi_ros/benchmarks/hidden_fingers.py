@@ -1,7 +1,8 @@
 """The affordance prior on real hands: does what a camera sees stay, and where goes what the hand hides of itself?
 
-The ``landmarks`` estimator looks at every picture by itself; the prior, without an object or a sentence, refines each
-labelled hand that it finds. Keypoints are hidden or visible by the labels that the prior itself gives the estimate.
+The ``landmarks`` estimator looks at every picture by itself; the prior refines each labelled hand that it finds. There
+is no object, and most of these hands hold nothing: a hand that nothing tells of would stay, so a sentence tells of one.
+Keypoints are hidden or visible by the labels that the prior itself gives the estimate.
 
 - *visible_px, hidden_px*: distance to the labelled pixels; *rise*: of a hand's mean over its visible keypoints.
 - *visible_moved_mm, hidden_moved_mm*: by which the prior moves keypoints.
@@ -39,6 +40,7 @@ TOGETHER = 8  # hands
 ROUNDS = 11
 RADIUS = 0.03  # m, of the ball that is held while the time is taken
 MOST = 12  # hands of a set in the picture
+SAID = "Wrap your hand around the object."
 
 
 @dataclass(frozen=True)
@@ -84,7 +86,7 @@ def answers(
         except Refused:
             continue
         if hand := matching(hands, each):
-            (after,) = refiner.refine_all([hand], None, "", seed)
+            (after,) = refiner.refine_all([hand], None, SAID, seed)
             found.append(Answer(each, hand, after, hidden_by_self(refiner.refinery.model, hand)))
     return found
 
@@ -163,7 +165,7 @@ def _times(refiner: AffordancePriorRefiner, hand: HandPose, seed: int) -> dict[s
     ball = ObjectCloud(middle + RADIUS * ways / np.linalg.norm(ways, axis=1, keepdims=True), frame_id=hand.frame_id)
 
     def refine(count: int) -> None:
-        refiner.refine_all([hand] * count, ball, "Wrap your hand around the ball.", seed)
+        refiner.refine_all([hand] * count, ball, SAID, seed)
 
     works = {"one hand": lambda: refine(1), f"{TOGETHER} hands at once": lambda: refine(TOGETHER)}
     seconds = side_by_side.take_turns(works, ROUNDS, shortest=0.05)

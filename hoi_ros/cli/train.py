@@ -16,7 +16,7 @@ from hoi_ros.refusals import Reason, Refused
 if TYPE_CHECKING:
     from hoi_ros.learning.method import Part
 
-Method = Annotated[str, typer.Argument(help="affordgrasp or choir.")]
+Method = Annotated[str, typer.Argument(help="affordgrasp, choir or affordance_prior.")]
 Name = Annotated[str, typer.Option("--part", help="Network of the method, by name.")]
 Data = Annotated[Path, typer.Option(help="A dataset made by 'hoi data build'.", exists=True, file_okay=False)]
 Trained = Annotated[
@@ -71,7 +71,8 @@ def score(
         str,
         typer.Option(
             "--part",
-            help="Of affordgrasp: grasps, sentences or lifts; of choir: refinement, synthesis or fit. Else a network.",
+            help="Of affordgrasp: grasps, sentences or lifts; of choir: refinement, synthesis or fit; of "
+            "affordance_prior: refinement, landmarks or control. Else a network.",
         ),
     ] = "grasps",
     row: Annotated[str, typer.Option(help="Of the table of grasps: the method, a part left out, or a peer.")] = "",

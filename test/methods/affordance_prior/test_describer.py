@@ -31,7 +31,7 @@ def regions(*touched: int) -> Mask:
     ("known", "sentence"),
     [
         (Known(MUG), "A mug is gripped by its handle."),
-        (Known(MUG, width=0.02), "A mug is gripped by its small handle."),
+        (Known(MUG, width=0.035), "A mug is gripped by its small handle."),
         (Known(MUG, extents=np.array([0.12, 0.1, 0.08])), "A large mug is gripped by its handle."),
         (Known("Lift the mug.", np.array([0.12, 0.1, 0.08]), 0.1), "A huge mug is lifted."),
         (
@@ -41,7 +41,7 @@ def regions(*touched: int) -> Mask:
         (Known("Pull the tab.", width=0.001), "An object is pulled by its tiny tab."),
         (Known("Pull the scissors by the left handle."), "A pair of scissors is pulled by its left handle."),
         (Known(touched=regions(15)), "An object is handled, with the palm."),
-        (Known(width=0.05), "A large object is handled."),
+        (Known(width=0.06), "A large object is handled."),
         (Known("Do not touch the mug."), "A mug is handled."),
     ],
 )
@@ -54,7 +54,7 @@ def test_it_says_what_is_known(known: Known, sentence: str) -> None:
 )
 def test_what_cannot_be_read_leaves_the_rest_said(instruction: str) -> None:
     assert describe(Known(instruction)) == ""
-    known = Known(instruction, np.array([0.3, 0.2, 0.1]), 0.02, regions(2))
+    known = Known(instruction, np.array([0.3, 0.2, 0.1]), 0.035, regions(2))
     assert describe(known) == "A small object is handled, with the tip of the thumb."
 
 
