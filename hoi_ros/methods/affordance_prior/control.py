@@ -17,8 +17,8 @@ from hoi_ros.language import lexicon
 from hoi_ros.language.encoder import TextEncoder
 from hoi_ros.language.grasp_words import GRASPS
 from hoi_ros.methods.affordance_prior.describer import SIZES
-from hoi_ros.methods.affordance_prior.poses import Poses, pose_axes
-from hoi_ros.methods.affordance_prior.prior import AffordancePrior
+from hoi_ros.methods.affordance_prior.poses import Poses
+from hoi_ros.methods.affordance_prior.prior import AffordancePrior, pose_axes
 from hoi_ros.methods.affordance_prior.refiner import heard
 from hoi_ros.methods.affordance_prior.refinery import PriorRefinery, Settings
 from hoi_ros.types import Array, HandBatch

@@ -15,7 +15,7 @@ from hoi_ros.hand import Limits, load_hand_model
 from hoi_ros.language.encoder import Text, TextEncoder, pad
 from hoi_ros.methods.affordance_prior.describer import Known, describe
 from hoi_ros.methods.affordance_prior.grip import extents, gripped_width, held_width
-from hoi_ros.methods.affordance_prior.prior import JOINTS, TOLD
+from hoi_ros.methods.affordance_prior.prior import TOLD, pose_axes
 from hoi_ros.scene.clouds import sample_surface
 from hoi_ros.types import Array
 
@@ -26,16 +26,6 @@ FELT = 0.7  # share of the fingers whose contacts are seen
 REGIONS = 17
 
 Mask = NDArray[np.bool_]
-
-
-def pose_axes(limits: Limits, hand_pose: Array) -> Array:
-    """(N, 15, 3) rad by joint and flexion, abduction, twist, of poses (N, 45)."""
-    return np.einsum("njk,jkc->njc", hand_pose.reshape(-1, JOINTS, 3), limits.frames)
-
-
-def hand_pose(limits: Limits, values: Array) -> Array:
-    """Poses (N, 45) again."""
-    return np.einsum("njc,jkc->njk", values, limits.frames).reshape(len(values), -1)
 
 
 class Sentences:

@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from hoi_ros.hand import Limits
 from hoi_ros.language.encoder import Text
 from hoi_ros.learning.trainer import Network
+from hoi_ros.types import Array
 
 JOINTS = 15
 NUMBERS = 3 * JOINTS
@@ -114,3 +117,13 @@ def waves(steps: Tensor) -> Tensor:
 def silence(count: int) -> Text:
     """Nothing said, so often."""
     return Text(torch.zeros(count, 1, TOLD), torch.zeros(count, 1, dtype=torch.bool))
+
+
+def pose_axes(limits: Limits, hand_pose: Array) -> Array:
+    """(N, 15, 3) rad by joint and flexion, abduction, twist, of poses (N, 45)."""
+    return np.einsum("njk,jkc->njc", hand_pose.reshape(-1, JOINTS, 3), limits.frames)
+
+
+def hand_pose(limits: Limits, values: Array) -> Array:
+    """Poses (N, 45) again."""
+    return np.einsum("njc,jkc->njk", values, limits.frames).reshape(len(values), -1)

@@ -15,8 +15,7 @@ from hoi_ros.language.encoder import Text
 from hoi_ros.learning.schedule import alphas
 from hoi_ros.methods.affordance_prior.guidance import Guide, Seen
 from hoi_ros.methods.affordance_prior.occlusion import joints_hidden
-from hoi_ros.methods.affordance_prior.poses import hand_pose, pose_axes
-from hoi_ros.methods.affordance_prior.prior import AffordancePrior, silence
+from hoi_ros.methods.affordance_prior.prior import AffordancePrior, hand_pose, pose_axes, silence
 from hoi_ros.types import Array, HandBatch
 
 SEEN_ANGLE = 0.02  # rad, of joints that are seen

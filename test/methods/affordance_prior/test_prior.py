@@ -9,8 +9,8 @@ import torch
 from hoi_ros.hand import Limits, load_hand_model
 from hoi_ros.language.encoder import Text
 from hoi_ros.methods.affordance_prior import training
-from hoi_ros.methods.affordance_prior.poses import Poses, hand_pose, pose_axes
-from hoi_ros.methods.affordance_prior.prior import TOLD, AffordancePrior, silence
+from hoi_ros.methods.affordance_prior.poses import Poses
+from hoi_ros.methods.affordance_prior.prior import TOLD, AffordancePrior, hand_pose, pose_axes, silence
 
 LIMITS = Limits(load_hand_model().kinematics)
 

@@ -10,8 +10,8 @@ from hoi_ros.hand import Limits, load_hand_model
 from hoi_ros.hand.grasp_types import GraspType
 from hoi_ros.language.encoder import TextEncoder
 from hoi_ros.methods.affordance_prior import control
-from hoi_ros.methods.affordance_prior.poses import Poses, hand_pose
-from hoi_ros.methods.affordance_prior.prior import AffordancePrior
+from hoi_ros.methods.affordance_prior.poses import Poses
+from hoi_ros.methods.affordance_prior.prior import AffordancePrior, hand_pose
 from hoi_ros.types import Array, HandBatch
 
 LIMITS = Limits(load_hand_model().kinematics)
