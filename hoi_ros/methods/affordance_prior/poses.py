@@ -14,6 +14,7 @@ from hoi_ros.dataset.reader import Dataset, column
 from hoi_ros.hand import Limits, load_hand_model
 from hoi_ros.language.encoder import Text, TextEncoder, pad
 from hoi_ros.methods.affordance_prior.describer import Known, describe
+from hoi_ros.methods.affordance_prior.evidence import REGIONS
 from hoi_ros.methods.affordance_prior.grip import extents, gripped_width, held_width
 from hoi_ros.methods.affordance_prior.prior import TOLD, pose_axes
 from hoi_ros.scene.clouds import sample_surface
@@ -23,7 +24,6 @@ POINTS = 1024  # of an object's surface
 OURS = 5  # sentences of each grasp as the pipeline would write them
 UNASKED = 0.2  # share of those without an instruction
 FELT = 0.7  # share of the fingers whose contacts are seen
-REGIONS = 17
 
 Mask = NDArray[np.bool_]
 

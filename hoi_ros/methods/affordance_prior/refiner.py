@@ -57,7 +57,7 @@ class AffordancePriorRefiner:
     ) -> list[HandPose]:
         """Likelier ``hands`` in a camera's frame, in their order; those that stay say why in ``refinement``.
 
-        Raises Refused as `scene.nearby.ensure_usable` does.
+        Raises Refused as `scene.nearby.ensure_usable` does, and CLOUD for points that are too few.
         """
         for hand in hands:
             ensure_usable(hand, cloud)
@@ -85,13 +85,15 @@ class AffordancePriorRefiner:
             return found
         batch, hidden = HandBatch.of([hands[row] for row in rows]), np.stack([lost[row] for row in rows])
         told = [describe(each) for each in self._witness.known(batch, hidden, thing, [instruction] * len(rows))]
-        better = self.refinery.refine(batch, hidden, heard(self.encoder, told), seed=seed)
-        for number, (row, sentence) in enumerate(zip(rows, told, strict=True)):
-            if not sentence:  # the prior knows hands that hold: of others it knows nothing
-                found[row] = unchanged([hands[row]], UNTOLD)[0]
-                continue
-            moved = refined_hand(self.refinery.model, hands[row], better.hands[number : number + 1], NAME)
-            found[row] = replace(moved, deviation=better.deviation[number])
+        for row in rows:
+            found[row] = unchanged([hands[row]], UNTOLD)[0]
+        of = [number for number, sentence in enumerate(told) if sentence]  # the prior knows only hands that hold
+        if of:
+            text = heard(self.encoder, [told[number] for number in of])
+            better = self.refinery.refine(batch[of], hidden[of], text, seed=seed)
+            for place, row in enumerate(rows[number] for number in of):
+                moved = refined_hand(self.refinery.model, hands[row], better.hands[place : place + 1], NAME)
+                found[row] = replace(moved, deviation=better.deviation[place])
         return found
 
     def _hidden(self, hand: HandPose, thing: Object | None) -> Mask:

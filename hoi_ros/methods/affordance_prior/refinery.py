@@ -90,14 +90,15 @@ class PriorRefinery:
         same = np.random.default_rng(seed).standard_normal((settings.samples, *given.shape[1:]), dtype=np.float32)
         noise = np.tile(same, (len(given) // settings.samples, 1, 1))  # whatever other hands there are
         held = torch.from_numpy(~free)[..., None]
-        said, silent = network.hear(text), network.hear(silence(len(hands)))
+        said = network.hear(text)
+        silent = network.hear(silence(len(hands))) if settings.weight != 1.0 else said
         times = np.linspace(settings.diffused, 0, settings.steps + 1).round().astype(int)
         values = kept[times[0]] ** 0.5 * given + (1.0 - kept[times[0]]) ** 0.5 * torch.from_numpy(noise)
         for now, after in pairwise(times):
             values = torch.where(held, kept[settings.flaw] ** 0.5 * given, values)
             steps = torch.from_numpy(np.where(free, now, settings.flaw))
             clean = network(values, steps, said)
-            if settings.weight != 1.0:
+            if silent is not said:
                 alone = network(values, steps, silent)
                 clean = alone + settings.weight * (clean - alone)
             clean = torch.where(held, given, clean)

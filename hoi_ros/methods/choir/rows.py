@@ -27,12 +27,15 @@ from hoi_ros.types import Array, HandBatch
 RESTARTS = 4  # of the contact optimisation, from hands moved at random [ContactOpt]
 RESTART = 0.3  # of the benchmark's noise, by which they are
 FREE = ContactBeliefs(stay=0.05, turn=0.02, angle=0.3)  # where contacts alone say where the hand is
+ONCE = Settings(passes=(1.0,))  # one pass, as the ablation has it
 PULLED, PULL = 0.01, 0.1  # m within which skin is drawn to the object, and how much [GraspTTA]
 
 
-def shipped() -> JointDiffusion:
-    """The shipped network of refinement."""
-    return JointDiffusion.load(load_shipped("choir_refinement"))
+def shipped(folder: Path | None = None) -> JointDiffusion:
+    """The shipped network of refinement, or that of a folder of trained parts."""
+    if folder is None:
+        return JointDiffusion.load(load_shipped("choir_refinement"))
+    return load_trained(JointDiffusion, folder, "choir", "refinement")
 
 
 def by(network: JointDiffusion, settings: Settings | None = None) -> Row:
@@ -119,20 +122,19 @@ def _keypoints(folder: Path | None) -> Row:
 
 ROWS: Mapping[str, Callable[[Path | None], Row]] = {
     "noisy": lambda _: lambda hands, _surface, _level, _seed: hands,
-    "choir": lambda _: by(shipped()),
-    "one_pass": lambda _: by(shipped(), Settings(passes=(1.0,))),
-    "untold": lambda _: untold(shipped()),
-    "field": lambda _: by(shipped(), replace(Settings(), contacts=None)),
+    "choir": lambda folder: by(shipped(folder)),
+    "one_pass": lambda folder: by(shipped(folder), ONCE),
+    "untold": lambda folder: untold(shipped(folder)),
+    "field": lambda folder: by(shipped(folder), replace(Settings(), contacts=None)),
     "adam": lambda _: by_adam(),
     "contact_optimisation": lambda _: by_contacts(),
     "test_time": lambda _: by_test_time(),
     "keypoints": _keypoints,
     "without_contacts": lambda folder: by(
-        load_trained(JointDiffusion, folder, "choir", "refinement_without_contacts"),
-        replace(Settings(), contacts=None),
+        load_trained(JointDiffusion, folder, "choir", "refinement_without_contacts"), replace(ONCE, contacts=None)
     ),
     "both": _trained("both"),
     "noise": _trained("refinement_noise"),
     "velocity": _trained("refinement_velocity"),
 }
-"""By the folder of the parts that are not shipped."""
+"""By the folder of trained parts; None: the shipped ones."""

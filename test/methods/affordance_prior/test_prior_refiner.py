@@ -4,21 +4,19 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import made_prior
 import numpy as np
 import pytest
-import torch
 import trimesh
 from scipy.spatial.transform import Rotation
 
 from hoi_ros.hand import load_hand_model
 from hoi_ros.hand.mirror import mirror_hand, mirror_points
 from hoi_ros.hand.pose import projected
-from hoi_ros.language.encoder import TextEncoder
 from hoi_ros.methods.affordance_prior.occlusion import hidden_by_cloud, hidden_by_self
-from hoi_ros.methods.affordance_prior.prior import AffordancePrior
 from hoi_ros.methods.affordance_prior.refiner import AffordancePriorRefiner
-from hoi_ros.methods.affordance_prior.refinery import PriorRefinery
 from hoi_ros.methods.in_turn import InTurn
+from hoi_ros.parameters import Parameters
 from hoi_ros.pipeline import DUMMY_CAMERA, flat_hand
 from hoi_ros.refusals import Reason, Refused
 from hoi_ros.types import Array, HandPose, ObjectCloud
@@ -31,11 +29,7 @@ FACING = -np.pi / 2
 
 @pytest.fixture(scope="module")
 def refiner() -> AffordancePriorRefiner:
-    torch.manual_seed(0)
-    network = AffordancePrior(32, 48).eval()
-    torch.nn.init.normal_(network.after.weight, std=0.3)
-    network.deviation.fill_(0.3)
-    return AffordancePriorRefiner(PriorRefinery(network), TextEncoder())
+    return made_prior.build(Parameters())
 
 
 def hand_at(middle: Array) -> HandPose:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from made_pairs import cylinder, grips, pairs
+from made_pairs import cylinder, grips
 from scipy.spatial import cKDTree
 
 from hoi_ros.hand import load_hand_model
@@ -17,16 +17,6 @@ from hoi_ros.metrics.contact import contact_parts
 from hoi_ros.types import HandBatch
 
 MODEL = load_hand_model()
-
-
-@pytest.fixture(scope="module")
-def found() -> Pairs:
-    return pairs()
-
-
-@pytest.fixture(scope="module")
-def batch(found: Pairs) -> Batch:
-    return Draws(found, "pair", 4)(np.random.default_rng(0))
 
 
 def test_the_same_seed_draws_the_same_batch(found: Pairs) -> None:

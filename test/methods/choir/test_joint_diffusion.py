@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from made_pairs import pairs
 
 from hoi_ros.learning.schedule import alphas
 from hoi_ros.methods.choir import training
@@ -18,16 +17,6 @@ from hoi_ros.methods.choir.sampler import sample
 from hoi_ros.methods.choir.schedule import schedule
 
 CPU = torch.device("cpu")
-
-
-@pytest.fixture(scope="module")
-def found() -> Pairs:
-    return pairs()
-
-
-@pytest.fixture(scope="module")
-def batch(found: Pairs) -> Batch:
-    return Draws(found, "pair", 4)(np.random.default_rng(0))
 
 
 def small(predicts: Predicts = "clean") -> JointDiffusion:
