@@ -26,7 +26,7 @@ from hoi_ros.benchmarks import side_by_side
 from hoi_ros.benchmarks.hand_images import SETS, Labelled
 from hoi_ros.hand import load_hand_model
 from hoi_ros.methods import landmarks
-from hoi_ros.methods.affordance_prior.occlusion import hidden_by_self
+from hoi_ros.methods.affordance_prior.occlusion import hidden_keypoints
 from hoi_ros.methods.affordance_prior.refiner import AffordancePriorRefiner
 from hoi_ros.methods.landmarks import LandmarksEstimator
 from hoi_ros.metrics.hands import error_2d, procrustes
@@ -87,7 +87,7 @@ def answers(
             continue
         if hand := matching(hands, each):
             (after,) = refiner.refine_all([hand], None, SAID, seed)
-            found.append(Answer(each, hand, after, hidden_by_self(refiner.refinery.model, hand)))
+            found.append(Answer(each, hand, after, hidden_keypoints(refiner.refinery.model, hand, None)))
     return found
 
 

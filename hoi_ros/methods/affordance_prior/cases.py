@@ -22,7 +22,7 @@ from hoi_ros.metrics.hands import mpjpe
 from hoi_ros.parameters import Parameters
 from hoi_ros.refusals import Refused
 from hoi_ros.scene.clouds import sample_surface
-from hoi_ros.types import CameraFrame, HandBatch, Intrinsics
+from hoi_ros.types import Array, CameraFrame, HandBatch, Intrinsics
 
 POINTS = 2048  # of an object's surface
 NOISE = 0.15  # of a joint's range: the deviation of hidden ones in an estimate
@@ -66,6 +66,15 @@ class Case:
         )
 
 
+@dataclass(frozen=True)
+class Estimated:
+    """Pictures, what an estimator takes their hands to be, and how sure it is of the keypoints (N, 21), 0..1."""
+
+    case: Case
+    hands: HandBatch
+    confidence: Array
+
+
 def cases(dataset: Dataset, split: Split, each: int, seed: int) -> Iterator[Case]:
     """Up to ``each`` pictures of every object of a split."""
     grasps = {table["object"][0].as_py(): table for table in dataset.tables("grasps", split) if table.num_rows}
@@ -100,8 +109,8 @@ class Noisy:
     def __init__(self, model: HandModel) -> None:
         self._model, self._guide = model, Guide(model)
 
-    def __call__(self, case: Case, rng: np.random.Generator) -> tuple[Case, HandBatch]:
-        """A case and an estimate of each of its hands."""
+    def __call__(self, case: Case, rng: np.random.Generator) -> Estimated:
+        """All hands of a case."""
         hands, limits = case.hands, self._guide.limits
         free = joints_hidden(case.hidden)[:, limits.joint - 1]
         scale = np.where(free, NOISE, FLAW) * (limits.upper - limits.lower)
@@ -109,7 +118,8 @@ class Noisy:
         true = self._model.joints(hands.global_orient, hands.hand_pose, hands.betas, hands.transl)
         seen = Seen.of(hands, true, case.hidden, camera=True)
         angles, _ = self._guide.guided(noisy, scale**-2.0, seen, 4)
-        return case, HandBatch(hands.global_orient, limits.to_pose(angles), hands.betas, hands.transl)
+        estimate = HandBatch(hands.global_orient, limits.to_pose(angles), hands.betas, hands.transl)
+        return Estimated(case, estimate, np.ones(case.hidden.shape))
 
 
 class Landmarks:
@@ -118,8 +128,8 @@ class Landmarks:
     def __init__(self, model: HandModel) -> None:
         self._estimator = LandmarksEstimator(Parameters(), model)
 
-    def __call__(self, case: Case, _rng: np.random.Generator) -> tuple[Case, HandBatch]:
-        """The pictures of a case that were answered, and the estimates."""
+    def __call__(self, case: Case, _rng: np.random.Generator) -> Estimated:
+        """The pictures of a case that were answered."""
         truth = column(case.pictures, "keypoints").astype(np.float64).reshape(-1, 21, 3)
         rows, found = [], []
         for row in range(len(case)):
@@ -133,4 +143,5 @@ class Landmarks:
                 rows.append(row)
                 found.append(right[0])
         chosen = case.take(np.array(rows, dtype=np.int64))
-        return chosen, HandBatch.of(found) if found else case.hands[:0]
+        sure = np.array([hand.confidence for hand in found]).reshape(-1, 21)
+        return Estimated(chosen, HandBatch.of(found) if found else case.hands[:0], sure)

@@ -25,9 +25,21 @@ CLOUD_MARGIN = 0.007  # m that the object's points lie before a keypoint
 DEPTH_MARGIN = 0.018  # m that what is measured lies before the hand's own skin
 OFF_CENTRE = 0.4  # of the radius: points whose middle is farther from a ray lie beside it
 NEIGHBOURS = 6  # of a point on an evenly sampled surface
+UNSURE = 0.5  # of the surest keypoint's confidence: of one below, an estimator did not see it
 _ASKED = 256  # points are enough to tell a cloud's spacing
 _WINDOW = 1  # px about a keypoint
 _FAR_KEYPOINTS = np.argsort(K21)[1:16] + 1  # one finger's keypoints stand in a row
+
+
+def hidden_keypoints(model: HandModel, hand: HandPose, points: Array | None) -> Mask:
+    """Keypoints (21,) that the hand or an object's ``points`` (N, 3) hide, or that the estimator did not see.
+
+    An estimator that is as unsure of the whole hand, as one without depth is, tells nothing by it.
+
+    Raises Refused(CLOUD) as ``hidden_by_cloud`` does.
+    """
+    hidden = hidden_by_self(model, hand) | (hand.confidence < UNSURE * hand.confidence.max())
+    return hidden if points is None else hidden | hidden_by_cloud(hand.keypoints, points)
 
 
 def hidden_by_self(model: HandModel, hand: HandPose) -> Mask:

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from hoi_ros.hand import HandModel
 from hoi_ros.hand.mirror import mirror_hand, mirror_points
@@ -15,7 +14,7 @@ from hoi_ros.language.encoder import Text, TextEncoder, pad
 from hoi_ros.learning.weights import load_shipped
 from hoi_ros.methods.affordance_prior.describer import describe
 from hoi_ros.methods.affordance_prior.evidence import Object, Witness
-from hoi_ros.methods.affordance_prior.occlusion import hidden_by_cloud, hidden_by_self, joints_hidden
+from hoi_ros.methods.affordance_prior.occlusion import hidden_keypoints, joints_hidden
 from hoi_ros.methods.affordance_prior.prior import AffordancePrior, silence
 from hoi_ros.methods.affordance_prior.refinery import PriorRefinery
 from hoi_ros.scene.clouds import farthest_points
@@ -28,8 +27,6 @@ POINTS = 2048
 ALL_SEEN = "all joints are seen"
 UNSEEN = "no camera sees it, so nobody knows what of it is hidden"
 UNTOLD = "nothing tells what it holds"
-
-Mask = NDArray[np.bool_]
 
 
 @dataclass
@@ -78,7 +75,9 @@ class AffordancePriorRefiner:
 
     def _refined(self, hands: Sequence[HandPose], thing: Object | None, instruction: str, seed: int) -> list[HandPose]:
         """Right hands."""
-        lost = {row: self._hidden(hand, thing) for row, hand in enumerate(hands) if hand.keypoints_2d.any()}
+        points = None if thing is None else thing.points
+        model = self.refinery.model
+        lost = {row: hidden_keypoints(model, hand, points) for row, hand in enumerate(hands) if hand.keypoints_2d.any()}
         found = [unchanged([hand], ALL_SEEN if row in lost else UNSEEN)[0] for row, hand in enumerate(hands)]
         rows = [row for row, hidden in lost.items() if joints_hidden(hidden).any()]
         if not rows:
@@ -92,14 +91,9 @@ class AffordancePriorRefiner:
             text = heard(self.encoder, [told[number] for number in of])
             better = self.refinery.refine(batch[of], hidden[of], text, seed=seed)
             for place, row in enumerate(rows[number] for number in of):
-                moved = refined_hand(self.refinery.model, hands[row], better.hands[place : place + 1], NAME)
+                moved = refined_hand(model, hands[row], better.hands[place : place + 1], NAME)
                 found[row] = replace(moved, deviation=better.deviation[place])
         return found
-
-    def _hidden(self, hand: HandPose, thing: Object | None) -> Mask:
-        """Keypoints (21,) that the hand itself or the object hides."""
-        hidden = hidden_by_self(self.refinery.model, hand)
-        return hidden if thing is None else hidden | hidden_by_cloud(hand.keypoints, thing.points)
 
     def _thing(self, cloud: ObjectCloud | None, side: Side) -> Object | None:
         """The object as hands of a side meet it: a left hand's is mirrored."""

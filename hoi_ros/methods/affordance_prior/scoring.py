@@ -17,7 +17,7 @@ from hoi_ros.language.encoder import TextEncoder
 from hoi_ros.methods.affordance_prior.cases import Case, Landmarks, Noisy, cases
 from hoi_ros.methods.affordance_prior.describer import Known, describe
 from hoi_ros.methods.affordance_prior.evidence import Witness
-from hoi_ros.methods.affordance_prior.occlusion import hidden_by_cloud, hidden_by_self
+from hoi_ros.methods.affordance_prior.occlusion import hidden_keypoints
 from hoi_ros.methods.affordance_prior.refiner import heard
 from hoi_ros.methods.affordance_prior.refinery import PriorRefinery, Refined
 from hoi_ros.metrics.hands import pa_mpjpe
@@ -64,28 +64,27 @@ def questions(
     errs, witness = ESTIMATORS[estimator](model), Witness(model)
     found = []
     for number, case in enumerate(cases(dataset, split, each, seed)):
-        seen, estimate = errs(case, np.random.default_rng([seed, number]))
+        seen = errs(case, np.random.default_rng([seed, number]))
         advance()
-        if not len(estimate):
+        if not len(seen.hands):
             continue
         hidden, known = [], []
-        for row, thing in enumerate(seen.things):
-            one = estimate[row : row + 1]
-            hand = _pose(model, one)
-            lost = hidden_by_self(model, hand) | hidden_by_cloud(hand.keypoints, thing.points)
+        for row, thing in enumerate(seen.case.things):
+            one = seen.hands[row : row + 1]
+            lost = hidden_keypoints(model, _pose(model, one, seen.confidence[row]), thing.points)
             hidden.append(lost)
-            known += witness.known(one, lost[None], thing, [seen.instructions[row]])
-        found.append(Question(seen, estimate, np.array(hidden), known))
+            known += witness.known(one, lost[None], thing, [seen.case.instructions[row]])
+        found.append(Question(seen.case, seen.hands, np.array(hidden), known))
     if not found:
         raise Refused(Reason.FILE, f"{dataset.folder} has no picture of the split '{split}' in which a hand is found")
     return found
 
 
-def _pose(model: HandModel, hands: HandBatch) -> HandPose:
+def _pose(model: HandModel, hands: HandBatch, confidence: Array) -> HandPose:
     """One right hand, for what asks where it is."""
     orient, pose, betas, transl = (values[0] for values in vars(hands).values())
     keypoints = model.joints(orient, pose, betas, transl)[0]
-    return HandPose("right", 1.0, orient, pose, betas, transl, keypoints, np.zeros(7), np.zeros((21, 2)))
+    return HandPose("right", 1.0, orient, pose, betas, transl, keypoints, np.zeros(7), np.zeros((21, 2)), confidence)
 
 
 def score(
@@ -158,6 +157,8 @@ class Figures:
             "hidden_before_mm": before,
             "hidden_after_mm": after,
             "falls_by": 1.0 - after / before if before and after is not None else None,
+            "seen_before_mm": _mean(self.before[seen]),
+            "seen_after_mm": _mean(self.after[seen]),
             "seen_moved_mm": _mean(self.moved[seen]),
             "covered": _mean(self.within[self.said & fingers]),
             "hidden_covered": _mean(self.within[lost]),

@@ -78,7 +78,10 @@ class Draws:
 
     def __call__(self, rng: Generator) -> Batch:
         """Hands with noise of any level up to the benchmark's, some without a hand to go by."""
-        drawn = self.drawn(rng)
+        return self.batch(self.drawn(rng), rng)
+
+    def batch(self, drawn: Drawn, rng: Generator) -> Batch:
+        """What is measured from the basis points of what was drawn; ``rng`` says which levels are told."""
         place, given = drawn.place, drawn.given
         means, triangles = self.pairs.contacts.means[drawn.rows], self.pairs.contacts.triangles[drawn.rows]
         turned = Gaussians(means, triangles).turned(torch.from_numpy(place.axes.swapaxes(-1, -2)))
@@ -111,6 +114,11 @@ class Draws:
         trees = [seen(self._model, true[row : row + 1], surface, rng) for row, surface in enumerate(surfaces)]
         anchors = posed_anchors(self._model, self._found, true)
         return Drawn(rows, level, true, loose, anchors, hands, noisy, given, place, trees)
+
+    def again(self, drawn: Drawn, hands: HandBatch, left: float) -> Drawn:
+        """With other hands instead of the noisy ones, where a share ``left`` of the noise is."""
+        noisy = posed_anchors(self._model, self._found, hands)
+        return replace(drawn, level=left * drawn.level, hands=hands, noisy=noisy, place=place_of(hands, noisy))
 
     def _loosened(
         self, hands: HandBatch, surfaces: list[Surface], wanted: NDArray[np.bool_], rng: Generator

@@ -86,27 +86,35 @@ class Refinery:
 
     def sampled(self, place: Place, about: Tensor | None, surface: CloudSurface, level: float, seed: int) -> Predicted:
         """Of grids (N,) with anchors (N, 32, 3), m, of noisy hands; None for objects alone."""
-        settings, count = self.settings, len(place)
+        count = len(place)
         obj = torch.from_numpy(object_field(place, [surface.tree] * count))
         given = torch.full((count,), about is not None)
         noisy = torch.zeros(count, ANCHORS, 3) if about is None else about
-        told = torch.full((count,), level)
+        return self.of_context(place, obj, noisy, given, torch.full((count,), level), seed)
+
+    def of_context(self, place: Place, obj: Tensor, noisy: Tensor, given: Tensor, told: Tensor, seed: int) -> Predicted:
+        """Of what ``JointDiffusion.known`` takes, in the frames of grids (N,)."""
+        settings, count = self.settings, len(place)
         found, contacts = sample(self._network, obj, noisy, given, told, settings.steps, settings.samples, seed)
         return Predicted(
             place,
-            found.view(count, settings.samples, -1).mean(1).double().numpy(),
-            contacts.view(count, settings.samples, -1).mean(1),
+            found.view(count, settings.samples, -1).mean(1).double().cpu().numpy(),
+            contacts.view(count, settings.samples, -1).mean(1).cpu(),
         )
 
+    def fit_field(self, seen: Predicted, start: HandBatch) -> HandBatch:
+        """The first stage, from hands (N,) in the frames of the grids, and in these."""
+        assigned = self._network.assigned.cpu().numpy()
+        return self.fitter.fit_field(seen.field, assigned, start, self.settings.beliefs)
+
     def fit(self, seen: Predicted, start: HandBatch, surface: CloudSurface) -> Refined:
-        """Both stages, from hands (N,) in the frames of the grids."""
-        settings = self.settings
-        fitted = self.fitter.fit_field(seen.field, self._network.assigned.numpy(), start, settings.beliefs)
+        """Both stages, from hands (N,) in the frames of the grids, and out of these."""
+        fitted, contacts = self.fit_field(seen, start), self.settings.contacts
         chance = self.chance(fitted, seen.contacts)
         fitted = left_hands(self.model, fitted, seen.place)
-        if settings.contacts is None:
+        if contacts is None:
             return Refined(fitted, fitted, chance)
-        return Refined(self.fitter.fit_contacts(fitted, surface, chance, settings.contacts), fitted, chance)
+        return Refined(self.fitter.fit_contacts(fitted, surface, chance, contacts), fitted, chance)
 
     def chance(self, hands: HandBatch, contacts: Tensor) -> Array:
         """Of contact, (N, 778), by contacts (N, 288) in the axes of the hands' frame."""

@@ -28,7 +28,7 @@ def sample(
     """
     known = network.known(obj, noisy, given, level).repeat(count)
     noise = np.random.default_rng(seed).standard_normal((len(obj) * count, CELLS + CONTACTS), dtype=np.float32)
-    values = torch.from_numpy(noise)
+    values = torch.from_numpy(noise).to(obj.device)
     sampler = schedule(network.predicts)
     sampler.set_timesteps(steps)
     for time in sampler.timesteps:

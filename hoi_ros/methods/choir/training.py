@@ -13,13 +13,17 @@ from torch import Tensor, nn
 from hoi_ros.dataset.reader import Dataset
 from hoi_ros.learning.schedule import STEPS, alphas
 from hoi_ros.learning.trainer import Recipe
-from hoi_ros.methods.choir.draws import Draws, Modality
+from hoi_ros.methods.choir.draws import Batch, Draws, Modality
 from hoi_ros.methods.choir.joint_diffusion import CONTACT_UNIT, JointDiffusion, Predicts, normal_field
 from hoi_ros.methods.choir.pairs import Pairs
+from hoi_ros.methods.choir.refinery import Refinery, entered_hands, left_hands
 
 RECIPE = Recipe(steps=7_000, rate=1e-3)
 CONTEXTS, NOISES = 32, 2  # of a batch, and steps of noise drawn for each
+LAST = 0.5  # share of these that are the last one, where a hand is refined from in one step
+AGAIN = 0.3  # share of the batches whose hands the network has refined before, as in later passes
 CONTACT_WEIGHT = 0.1  # in units of their deviation, contacts would outweigh the field at the code's 0.5
+TINY = 1e-6  # beside squared errors: a square root has no slope at 0
 SMALLEST = 0.2  # level of noise below which no hand counts for more
 
 
@@ -29,6 +33,7 @@ class Denoising:
 
     model: JointDiffusion
     draws: Draws
+    refinery: Refinery | None = None  # of refinement alone
 
     @classmethod
     def of(
@@ -44,16 +49,21 @@ class Denoising:
         """Read the split ``train``; the same seed starts with the same network."""
         pairs = Pairs.of_split(dataset, "train", seed, advance)
         torch.manual_seed(seed)
-        return cls(JointDiffusion(predicts=predicts, contacts=contacts), Draws(pairs, modality, CONTEXTS))
+        network = JointDiffusion(predicts=predicts, contacts=contacts)
+        return cls(network, Draws(pairs, modality, CONTEXTS), Refinery(network) if modality == "pair" else None)
 
     def loss(self, model: nn.Module, rng: np.random.Generator, device: torch.device) -> dict[str, Tensor]:
         """Errors of what the network predicts, of fields and of contacts.
 
-        Fields count in proportion to what could be gained: a hand of little noise by the error it may have.
+        Fields count in proportion to what could be gained: a hand of little noise by the error it may have. Where a
+        hand is refined in one step, the error counts and not its square: of several places that a hand may hold, the
+        likeliest is wanted, not one between them.
         """
-        batch = self.draws(rng).to(device)
+        batch = self._batch(rng, device)
         count = len(batch.level) * NOISES
         steps = np.floor(STEPS * np.sqrt(rng.random(count))).astype(np.int64)  # more of those with much noise
+        last = np.full(count, self.refinery is not None) & (rng.random(count) < LAST)
+        steps[last] = STEPS - 1
         kept = torch.from_numpy(alphas()[steps].astype(np.float32)).to(device)[:, None]
         times = torch.from_numpy(steps).to(device)
         inner = self.model
@@ -65,11 +75,25 @@ class Denoising:
         found = model(batch.object, batch.noisy, batch.given, batch.told, *noisy, times)
         wanted = [target(inner.predicts, v, n, kept) for v, n in zip((field, contacts), noises, strict=True)]
         weight = (1.0 / (SMALLEST + batch.level * batch.given).square()).repeat_interleave(NOISES, 0)
-        off = (found[0] - wanted[0]).square().mean(1)
-        terms = {"field": (weight * off).sum() / weight.sum()}
+        off = weight * (found[0] - wanted[0]).square().mean(1)
+        off = torch.where(torch.from_numpy(last).to(device), (off + TINY).sqrt(), off)
+        terms = {"field": off.mean() / weight.mean()}
         if inner.config["contacts"]:
             terms["contacts"] = CONTACT_WEIGHT * (found[1] - wanted[1]).square().mean()
         return terms
+
+    def _batch(self, rng: np.random.Generator, device: torch.device) -> Batch:
+        drawn = self.draws.drawn(rng)
+        if self.refinery is None or rng.random() > AGAIN:
+            return self.draws.batch(drawn, rng).to(device)
+        refinery, seen = self.refinery, self.draws.batch(drawn, rng).to(device)
+        said = refinery.of_context(
+            drawn.place, seen.object, seen.noisy, seen.given, seen.told, int(rng.integers(2**31))
+        )
+        fitted = refinery.fit_field(said, entered_hands(refinery.model, drawn.hands, drawn.place))
+        hands = left_hands(refinery.model, fitted, drawn.place)
+        left = rng.choice(refinery.settings.passes[1:])
+        return self.draws.batch(self.draws.again(drawn, hands, float(left)), rng).to(device)
 
 
 def target(predicts: Predicts, clean: Tensor, noise: Tensor, kept: Tensor) -> Tensor:

@@ -99,8 +99,9 @@ def many(case: Case, count: int, hidden: list[int]) -> Case:
 
 def test_hidden_angles_err_by_their_share_of_the_range(case: Case) -> None:
     asked = many(case, 400, list(range(21)))
-    answered, found = Noisy(MODEL)(asked, np.random.default_rng(0))
-    assert answered is asked
+    answered = Noisy(MODEL)(asked, np.random.default_rng(0))
+    found = answered.hands
+    assert answered.case is asked and (answered.confidence == 1.0).all()
     off = (LIMITS.to_angles(found.hand_pose) - 0.5 * (LIMITS.lower + LIMITS.upper)) / (LIMITS.upper - LIMITS.lower)
     np.testing.assert_allclose(off.std(axis=0), NOISE, rtol=0.15)
     assert np.abs(off.mean(axis=0)).max() < 5.0 * NOISE / 20.0
@@ -111,7 +112,7 @@ def test_hidden_angles_err_by_their_share_of_the_range(case: Case) -> None:
 def test_what_is_seen_is_hardly_wrong(case: Case) -> None:
     """The index finger's end is hidden: its tip errs, all others stay within a millimetre."""
     asked = many(case, 60, [7, 8])
-    _, found = Noisy(MODEL)(asked, np.random.default_rng(0))
+    found = Noisy(MODEL)(asked, np.random.default_rng(0)).hands
     off = 1e3 * np.linalg.norm(points(found) - points(asked.hands), axis=-1).mean(axis=0)
     assert off[8] > 5.0
     assert np.delete(off, [7, 8]).max() < 1.0 and off[np.delete(np.arange(21), [7, 8])].mean() < 0.5
@@ -139,15 +140,16 @@ class Answers:
         return [wrong, SimpleNamespace(side="left" if view == 1 else "right", keypoints=near, **hand)]
 
 
-SIZES = {"global_orient": 3, "hand_pose": 45, "betas": 10, "transl": 3}
+SIZES = {"global_orient": 3, "hand_pose": 45, "betas": 10, "transl": 3, "confidence": 21}
 
 
 def test_answers_count_that_are_right_hands_where_they_are(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
     answers = Answers(points(case.hands))
     monkeypatch.setattr(module, "LandmarksEstimator", lambda *_: answers)
-    kept, found = Landmarks(MODEL)(case, np.random.default_rng(0))
+    found = Landmarks(MODEL)(case, np.random.default_rng(0))
     assert answers.resets == 3
-    assert kept.pictures["view"].to_pylist() == [0] and len(found) == 1
-    np.testing.assert_array_equal(found.hand_pose, np.full((1, 45), 0.5))
-    none, nobody = Landmarks(MODEL)(case.take(np.array([1, 2])), np.random.default_rng(0))
-    assert len(none) == len(nobody) == 0
+    assert found.case.pictures["view"].to_pylist() == [0] and len(found.hands) == 1
+    np.testing.assert_array_equal(found.hands.hand_pose, np.full((1, 45), 0.5))
+    np.testing.assert_array_equal(found.confidence, np.full((1, 21), 0.5))
+    nobody = Landmarks(MODEL)(case.take(np.array([1, 2])), np.random.default_rng(0))
+    assert len(nobody.case) == len(nobody.hands) == len(nobody.confidence) == 0

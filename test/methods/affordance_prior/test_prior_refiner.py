@@ -95,6 +95,17 @@ def test_without_an_object_the_hand_hides_itself_alone(refiner: AffordancePriorR
     np.testing.assert_array_equal(found.keypoints, hand.keypoints)
 
 
+def test_what_the_estimator_did_not_see_is_hidden(refiner: AffordancePriorRefiner) -> None:
+    confidence = np.where(np.isin(np.arange(21), [8, 12]), 0.4, 0.6)
+    hand = replace(hand_at(CENTRE), confidence=confidence)
+    (found,) = refiner.refine_all([hand], None, "Grasp the mug")
+    moved = 1e3 * np.linalg.norm(found.keypoints - hand.keypoints, axis=1)
+    assert found.refinement == "affordance_prior" and moved[[8, 12]].min() > 1.0
+    assert moved[np.delete(np.arange(21), [8, 12])].max() < 1.0
+    (stays,) = refiner.refine_all([replace(hand, confidence=np.full(21, 0.4))], None, "Grasp the mug")
+    assert stays.refinement == "unchanged: all joints are seen"
+
+
 @pytest.mark.parametrize("said", ["", "Den Krug am Henkel greifen"])
 def test_a_hand_that_nothing_tells_of_stays(refiner: AffordancePriorRefiner, said: str) -> None:
     hand = replace(hand_at(CENTRE), global_orient=np.zeros(3))  # edge on, it hides some of itself

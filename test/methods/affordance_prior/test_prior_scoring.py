@@ -14,7 +14,7 @@ from scipy.stats import chi
 
 from hoi_ros.hand import HandModel
 from hoi_ros.language.encoder import Text
-from hoi_ros.methods.affordance_prior import scoring
+from hoi_ros.methods.affordance_prior import occlusion, scoring
 from hoi_ros.methods.affordance_prior.cases import Case, cases
 from hoi_ros.methods.affordance_prior.describer import Known
 from hoi_ros.methods.affordance_prior.refinery import Refined
@@ -212,8 +212,8 @@ def test_what_is_hidden_is_asked_of_the_estimate(tmp_path: Path, monkeypatch: py
         seen.append(keypoints)
         return np.arange(21) == 12
 
-    monkeypatch.setattr(scoring, "hidden_by_self", by_self)
-    monkeypatch.setattr(scoring, "hidden_by_cloud", by_cloud)
+    monkeypatch.setattr(occlusion, "hidden_by_self", by_self)
+    monkeypatch.setattr(occlusion, "hidden_by_cloud", by_cloud)
     (asked,) = scoring.questions(made_dataset.made(tmp_path), "test", "noise", 2, 0, lambda: None)
     np.testing.assert_array_equal(asked.hidden, np.tile(np.isin(np.arange(21), [8, 12]), (2, 1)))
     np.testing.assert_allclose(np.array(seen), points(asked.estimate)[[0, 0, 1, 1]], atol=1e-12)

@@ -14,6 +14,7 @@ from hoi_ros.methods.choir.joint_diffusion import CONTACTS, JointDiffusion, Pred
 from hoi_ros.methods.choir.keypoints import NUMBERS, KeypointDenoising, KeypointDiffusion, nearest_first
 from hoi_ros.methods.choir.pairs import Pairs
 from hoi_ros.methods.choir.sampler import sample
+from hoi_ros.methods.choir.refinery import Refinery
 from hoi_ros.methods.choir.schedule import schedule
 
 CPU = torch.device("cpu")
@@ -115,6 +116,38 @@ def test_training_lowers_the_loss(found: Pairs, predicts: Predicts) -> None:
         loss.backward()
         optimiser.step()
     assert losses[-1] < 0.8 * losses[0]
+
+
+def test_hands_that_were_refined_are_drawn_again(found: Pairs, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A network that changes nothing gives the noisy hands back, and less noise is told of them."""
+    network, batches = small(), []
+    task = training.Denoising(network, Draws(found, "pair", 8), Refinery(network))
+    for share in (0.0, 1.0):
+        monkeypatch.setattr(training, "AGAIN", share)
+        batches.append(task._batch(np.random.default_rng(3), CPU))
+    first, again = batches
+    assert (again.noisy - first.noisy).norm(dim=-1).median() < 2e-3
+    left = (again.level / first.level).numpy()
+    assert left == pytest.approx(np.full(8, left[0])) and min(abs(left[0] - share) for share in (0.7, 0.5)) < 1e-6
+    told = ~again.told.isnan()
+    assert again.told[told].numpy() == pytest.approx(again.level[told].numpy(), abs=1e-6)
+
+
+def test_refinement_learns_most_where_it_starts(found: Pairs) -> None:
+    steps: list[torch.Tensor] = []
+
+    class Listening(JointDiffusion):
+        def forward(self, *given: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+            steps.append(given[-1])
+            return super().forward(*given)
+
+    torch.manual_seed(0)
+    network = Listening(widths=(16, 32))
+    for refinery in (Refinery(network), None):
+        task = training.Denoising(network, Draws(found, "pair", 32), refinery)
+        task.loss(network, np.random.default_rng(1), CPU)
+    last = [(each == 999).float().mean().item() for each in steps]
+    assert 0.3 < last[0] < 0.7 and last[1] < 0.05
 
 
 def test_the_keypoint_baseline_learns_too(found: Pairs) -> None:
