@@ -96,7 +96,7 @@ def test_without_an_object_the_hand_hides_itself_alone(refiner: AffordancePriorR
 
 
 def test_what_the_estimator_did_not_see_is_hidden(refiner: AffordancePriorRefiner) -> None:
-    confidence = np.where(np.isin(np.arange(21), [8, 12]), 0.4, 0.6)
+    confidence = np.where(np.isin(np.arange(21), [8, 12]), 0.4, 0.9)
     hand = replace(hand_at(CENTRE), confidence=confidence)
     (found,) = refiner.refine_all([hand], None, "Grasp the mug")
     moved = 1e3 * np.linalg.norm(found.keypoints - hand.keypoints, axis=1)
