@@ -4,20 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-FRAME_FIGURES: Mapping[str, str] = {
-    "hand.mpjpe_mm": "mean distance of 21 keypoints to the true ones [MPJPE/MJE]",
-    "hand.r_mpjpe_mm": "mean distance of the keypoints with the wrists on each other [R-MPJPE]",
-    "hand.st_mpjpe_mm": "mean distance of the keypoints with the wrists on each other and palms of one length [ST-MJE]",
-    "hand.pa_mpjpe_mm": "mean distance of the keypoints after the best similarity without reflection [PA-MPJPE]",
-    "hand.vertex_mm": "mean distance of 778 vertices to the true ones, nothing aligned: the papers' V-PE",
-    "hand.f_5": "F-score of the vertices at 5 mm, 0..1, after their best similarity without reflection [F@5/15]",
-    "hand.f_15": "F-score of the vertices at 15 mm, 0..1, after their best similarity without reflection [F@5/15]",
-    "hand.contact_precision": "share of what the found hand touches of the true object, within 2 mm of a point of each "
+_HAND: Mapping[str, str] = {
+    "mpjpe_mm": "mean distance of 21 keypoints to the true ones [MPJPE/MJE]",
+    "r_mpjpe_mm": "mean distance of the keypoints with the wrists on each other [R-MPJPE]",
+    "st_mpjpe_mm": "mean distance of the keypoints with the wrists on each other and palms of one length [ST-MJE]",
+    "pa_mpjpe_mm": "mean distance of the keypoints after the best similarity without reflection [PA-MPJPE]",
+    "vertex_mm": "mean distance of 778 vertices to the true ones, nothing aligned: the papers' V-PE",
+    "f_5": "F-score of the vertices at 5 mm, 0..1, after their best similarity without reflection [F@5/15]",
+    "f_15": "F-score of the vertices at 15 mm, 0..1, after their best similarity without reflection [F@5/15]",
+    "contact_precision": "share of what the found hand touches of the true object, within 2 mm of a point of each "
     "2 mm of it, that the true hand touches too; of pictures in which either touches [Contact P/R/F1]",
-    "hand.contact_recall": "share of the true hand's contact, as of hand.contact_precision, that the found hand has "
+    "contact_recall": "share of the true hand's contact, as of contact_precision, that the found hand has "
     "[Contact P/R/F1]",
-    "hand.contact_f1": "harmonic mean of precision and recall of contact [Contact P/R/F1]",
-    "hand.error_2d_px": "mean distance of the keypoints in the picture",
+    "contact_f1": "harmonic mean of precision and recall of contact [Contact P/R/F1]",
+    "error_2d_px": "mean distance of the keypoints in the picture",
+}
+
+FRAME_FIGURES: Mapping[str, str] = {
+    **{f"hand.{name}": text for name, text in _HAND.items()},
+    **{f"refined.{name}": f"of what a refiner made of the hands: {text}" for name, text in _HAND.items()},
     "hand.hidden": "share of the true keypoints that something in the depth picture hides, 0..1",
     "goal.joint_error_deg": "mean difference of the joints to those of the true goal",
     "goal.wrist_error_mm": "distance of the wrist to that of the true goal",
@@ -39,16 +44,9 @@ FRAME_FIGURES: Mapping[str, str] = {
 }
 """Of one picture. Of a recording each is the mean over the pictures that have it."""
 
+_HIGH = ("f_5", "f_15", "contact_precision", "contact_recall", "contact_f1")
 LARGER_IS_BETTER = frozenset(
-    {
-        "hand.f_5",
-        "hand.f_15",
-        "hand.contact_precision",
-        "hand.contact_recall",
-        "hand.contact_f1",
-        "object.fs_5",
-        "object.fs_10",
-    }
+    {f"{first}.{name}" for first in ("hand", "refined") for name in _HIGH} | {"object.fs_5", "object.fs_10"}
 )
 """Those of pictures; all others are better where they are smaller."""
 

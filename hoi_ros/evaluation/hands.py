@@ -27,13 +27,13 @@ def nearest(hands: Sequence[HandPose], true: Array | None) -> HandPose | None:
 def keypoint_figures(hand: HandPose, true: Array, camera: Intrinsics | None) -> dict[str, float]:
     """Errors of keypoints against true ones (21, 3), m; in the picture as well where its camera is known."""
     found = {
-        "hand.mpjpe_mm": 1e3 * float(metrics.mpjpe(hand.keypoints, true)),
-        "hand.r_mpjpe_mm": 1e3 * float(metrics.r_mpjpe(hand.keypoints, true)),
-        "hand.st_mpjpe_mm": 1e3 * float(metrics.st_mjpe(hand.keypoints, true)),
-        "hand.pa_mpjpe_mm": 1e3 * float(metrics.pa_mpjpe(hand.keypoints, true)),
+        "mpjpe_mm": 1e3 * float(metrics.mpjpe(hand.keypoints, true)),
+        "r_mpjpe_mm": 1e3 * float(metrics.r_mpjpe(hand.keypoints, true)),
+        "st_mpjpe_mm": 1e3 * float(metrics.st_mjpe(hand.keypoints, true)),
+        "pa_mpjpe_mm": 1e3 * float(metrics.pa_mpjpe(hand.keypoints, true)),
     }
     if camera is not None:
-        found["hand.error_2d_px"] = float(metrics.error_2d(hand.keypoints_2d, camera.project(true)))
+        found["error_2d_px"] = float(metrics.error_2d(hand.keypoints_2d, camera.project(true)))
     return found
 
 
@@ -58,7 +58,7 @@ class Surfaces:
             )
         found, right = here.vertices[0], there.vertices[0]
         f_5, f_15 = f_scores(metrics.procrustes(found, right), right).tolist()
-        figures = {"hand.vertex_mm": 1e3 * float(vertex_error(found, right)), "hand.f_5": f_5, "hand.f_15": f_15}
+        figures = {"vertex_mm": 1e3 * float(vertex_error(found, right)), "f_5": f_5, "f_15": f_15}
         if self._obj is not None and pose is not None:
             figures |= self._obj.contact(found, right, pose)
         return figures

@@ -63,7 +63,7 @@ class TrueObject:
         if not (here.any() or there.any()):
             return {}
         scores = map_scores(here[None], there[None])
-        return {f"hand.contact_{name}": float(values[0]) for name, values in vars(scores).items()}
+        return {f"contact_{name}": float(values[0]) for name, values in vars(scores).items()}
 
 
 def matrix(pose: Array) -> Array:

@@ -49,6 +49,7 @@ class Pair:
 
     stamp_ns: int
     hand: HandPose | None
+    refined: HandPose | None  # the same after a refiner, where there is one
     true_hand: Array | None  # (21, 3) m
     goal: JointGoal | None
     true_goal: JointGoal | None
@@ -91,6 +92,7 @@ class Scorer:
         self._results, self._thresholds, self._realtime = results, thresholds, realtime
         self._taken = 0  # of the stamps in `results`
         self._hands: dict[int, deque[HandPose]] = defaultdict(lambda: deque(maxlen=PER_PICTURE))
+        self._refined: dict[int, deque[HandPose]] = defaultdict(lambda: deque(maxlen=PER_PICTURE))
         self._goals: dict[int, JointGoal] = {}
         self._objects: dict[int, ObjectState] = {}
         self._answers: dict[int, deque[Answer]] = defaultdict(lambda: deque(maxlen=PER_PICTURE))
@@ -116,6 +118,8 @@ class Scorer:
         found = self._results
         for hand in found.hands:
             self._hands[hand.stamp_ns].append(hand)
+        for hand in found.refined:
+            self._refined[hand.stamp_ns].append(hand)
         for goal in found.goals:
             self._goals[goal.stamp_ns] = goal
         for thing in found.objects:
@@ -136,7 +140,7 @@ class Scorer:
             self._taken = 0
         kinds: tuple[dict[int, Any], ...] = (
             found.truth, found.true_goals, found.true_hands, found.true_objects, found.hidden, found.delays,
-            self._hands, self._goals, self._objects, self._answers,
+            self._hands, self._refined, self._goals, self._objects, self._answers,
         )  # fmt: skip
         for waiting in kinds:
             for stamp in list(waiting)[: max(len(waiting) - AWAITED, 0)]:
@@ -144,10 +148,12 @@ class Scorer:
 
     def _line(self, index: int, stamp: int) -> Line:
         answers, goal = list(self._answers.pop(stamp, ())), self._goals.pop(stamp, None)
+        truth = self._results.truth.pop(stamp, None)
         pair = Pair(
             stamp,
-            nearest(list(self._hands.pop(stamp, ())), self._results.truth.get(stamp)),
-            self._results.truth.pop(stamp, None),
+            nearest(list(self._hands.pop(stamp, ())), truth),
+            nearest(list(self._refined.pop(stamp, ())), truth),
+            truth,
             goal,
             self._results.true_goals.pop(stamp, None),
         )
@@ -172,18 +178,26 @@ class Scorer:
         figures: dict[str, float] = {}
         found, stamp = self._results, pair.stamp_ns
         hands, pose = found.true_hands.pop(stamp, ()), found.true_objects.pop(stamp, None)
-        if pair.hand is not None and pair.true_hand is not None:
-            figures |= keypoint_figures(pair.hand, pair.true_hand, found.intrinsics)
-            true = nearest(hands, pair.true_hand)
-            if true is not None and self._surfaces is not None:
-                with self._telling():
-                    figures |= self._surfaces.figures(pair.hand, true, pose)
+        for first, hand in (("hand", pair.hand), ("refined", pair.refined)):
+            if hand is not None and pair.true_hand is not None:
+                errors = self._hand_figures(hand, pair.true_hand, nearest(hands, pair.true_hand), pose)
+                figures |= {f"{first}.{name}": value for name, value in errors.items()}
         if pair.goal is not None and pair.true_goal is not None:
             figures |= goal_figures(pair.goal, pair.true_goal)
         thing = self._objects.pop(stamp, None)
         if pose is not None and self._obj is not None:
             with self._telling():
                 figures |= self._object_figures(thing, pose, self._obj)
+        return figures
+
+    def _hand_figures(
+        self, hand: HandPose, points: Array, true: HandPose | None, pose: Array | None
+    ) -> dict[str, float]:
+        """Of one hand against true keypoints (21, 3), m, and the true hand and object's pose where they are known."""
+        figures = keypoint_figures(hand, points, self._results.intrinsics)
+        if true is not None and self._surfaces is not None:
+            with self._telling():
+                figures |= self._surfaces.figures(hand, true, pose)
         return figures
 
     def _object_figures(self, found: ObjectState | None, pose: Array, true: TrueObject) -> dict[str, float]:

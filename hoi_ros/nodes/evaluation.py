@@ -27,7 +27,13 @@ from hoi_ros.nodes.stage_node import RESULT
 from hoi_ros.refusals import Reason, Refused
 from hoi_ros.replay.results import Results
 
-HEARD = {"hands": HandPoseArray, "joint_goal": JointTrajectory, "wrist_goal": PoseStamped, "status": Status}
+HEARD = {
+    "hands": HandPoseArray,
+    "hands_refined": HandPoseArray,
+    "joint_goal": JointTrajectory,
+    "wrist_goal": PoseStamped,
+    "status": Status,
+}
 EVERY = QoSProfile(depth=100, reliability=QoSReliabilityPolicy.BEST_EFFORT)  # not the last picture alone
 PERIODS = 0.01, 86400.0  # s between verdicts
 LONGEST = 1.0  # s for which what was heard piles up

@@ -55,7 +55,7 @@ def moving(count: int = 40, noise: float = 0.002) -> list[Pair]:
         positions = np.tile([0.3, 0.9, 0.5, 0.1], 4) * (0.3 + t[i])
         goal = JointGoal(NAMES, positions, (), np.zeros(0), np.concatenate([true[i, 0], quaternion]), stamp_ns=i * STEP)
         near = replace(goal, positions=positions + rng.normal(0.0, 0.01, 16))
-        pairs.append(Pair(i * STEP, hand, true[i], near, goal))
+        pairs.append(Pair(i * STEP, hand, None, true[i], near, goal))
     return pairs
 
 

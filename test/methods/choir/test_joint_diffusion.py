@@ -13,8 +13,8 @@ from hoi_ros.methods.choir.field import CELLS
 from hoi_ros.methods.choir.joint_diffusion import CONTACTS, JointDiffusion, Predicts, field_of, normal_field
 from hoi_ros.methods.choir.keypoints import NUMBERS, KeypointDenoising, KeypointDiffusion, nearest_first
 from hoi_ros.methods.choir.pairs import Pairs
-from hoi_ros.methods.choir.sampler import sample
 from hoi_ros.methods.choir.refinery import Refinery
+from hoi_ros.methods.choir.sampler import sample
 from hoi_ros.methods.choir.schedule import schedule
 
 CPU = torch.device("cpu")
