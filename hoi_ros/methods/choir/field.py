@@ -66,6 +66,9 @@ class Place:
     def __len__(self) -> int:
         return len(self.origin)
 
+    def __getitem__(self, rows: slice) -> Place:
+        return Place(self.origin[rows], self.axes[rows])
+
 
 def object_field(place: Place, trees: list[cKDTree]) -> NDArray[np.float32]:
     """Distances (B, 4096), m, of the basis points to the nearest of an object's points, one tree of them a grid."""

@@ -17,13 +17,13 @@ from torch import Tensor, nn
 
 from hoi_ros.dataset.reader import Dataset
 from hoi_ros.hand import load_hand_model
-from hoi_ros.learning.schedule import STEPS, alphas
+from hoi_ros.learning.schedule import alphas
 from hoi_ros.learning.trainer import Network
 from hoi_ros.methods.choir.draws import Draws
 from hoi_ros.methods.choir.field import ANCHORS
 from hoi_ros.methods.choir.joint_diffusion import GUIDE, waves
 from hoi_ros.methods.choir.pairs import Pairs
-from hoi_ros.methods.choir.training import CONTEXTS, NOISES, SMALLEST
+from hoi_ros.methods.choir.training import CONTEXTS, drawn_steps, weighed
 from hoi_ros.types import Array
 
 JOINTS, POINTS = 21, 4096
@@ -113,7 +113,7 @@ class KeypointDenoising:
         )
         seen = np.stack(
             [
-                nearest_first(place.enter(np.tile(tree.data, (len(place), 1, 1)))[row], POINTS, rng)
+                nearest_first(place[row : row + 1].enter(tree.data[None])[0], POINTS, rng)
                 for row, tree in enumerate(drawn.trees)
             ]
         )
@@ -121,14 +121,14 @@ class KeypointDenoising:
             np.concatenate([place.enter(points) for points in pair], axis=1).reshape(len(place), -1)
             for pair in ((noisy_joints, drawn.noisy), (joints, drawn.anchors))
         )
-        steps = np.floor(STEPS * np.sqrt(rng.random(len(place) * NOISES))).astype(np.int64)
-        kept = torch.from_numpy(alphas()[steps].astype(np.float32)).to(device)[:, None]
-        wanted = _single(clean / UNIT).to(device).repeat_interleave(NOISES, 0)
+        steps = drawn_steps(rng, len(place), True).to(device)
+        kept = torch.from_numpy(alphas().astype(np.float32)).to(device)[steps][:, None]
+        wanted = _single(clean / UNIT).to(device)
         noise = torch.from_numpy(rng.standard_normal(wanted.shape, dtype=np.float32)).to(device)
         values = kept.sqrt() * wanted + (1.0 - kept).sqrt() * noise
-        found = model(_single(seen).to(device), _single(noisy).to(device), values, torch.from_numpy(steps).to(device))
-        weight = (1.0 / (SMALLEST + _single(drawn.level).to(device)).square()).repeat_interleave(NOISES, 0)
-        return {"keypoints": (weight * (found - wanted).square().mean(1)).sum() / weight.sum()}
+        found = model(_single(seen).to(device), _single(noisy).to(device), values, steps)
+        off = (found - wanted).square().mean(1)
+        return {"keypoints": weighed(off, _single(drawn.level).to(device), steps, True)}
 
 
 def _single(values: Array) -> Tensor:

@@ -28,6 +28,7 @@ RESTARTS = 4  # of the contact optimisation, from hands moved at random [Contact
 RESTART = 0.3  # of the benchmark's noise, by which they are
 FREE = ContactBeliefs(stay=0.05, turn=0.02, angle=0.3)  # where contacts alone say where the hand is
 ONCE = Settings(passes=(1.0,))  # one pass, as the ablation has it
+GRADUALLY = replace(ONCE, steps=10)  # in one step, a network that predicts noise tells nothing
 PULLED, PULL = 0.01, 0.1  # m within which skin is drawn to the object, and how much [GraspTTA]
 
 
@@ -112,8 +113,8 @@ def _distance(fitter: Fitter, hands: HandBatch, surface: CloudSurface) -> Array:
     return surface.lookup(points)[0].double().numpy()
 
 
-def _trained(part: str) -> Callable[[Path | None], Row]:
-    return lambda folder: by(load_trained(JointDiffusion, folder, "choir", part))
+def _trained(part: str, settings: Settings) -> Callable[[Path | None], Row]:
+    return lambda folder: by(load_trained(JointDiffusion, folder, "choir", part), settings)
 
 
 def _keypoints(folder: Path | None) -> Row:
@@ -130,11 +131,9 @@ ROWS: Mapping[str, Callable[[Path | None], Row]] = {
     "contact_optimisation": lambda _: by_contacts(),
     "test_time": lambda _: by_test_time(),
     "keypoints": _keypoints,
-    "without_contacts": lambda folder: by(
-        load_trained(JointDiffusion, folder, "choir", "refinement_without_contacts"), replace(ONCE, contacts=None)
-    ),
-    "both": _trained("both"),
-    "noise": _trained("refinement_noise"),
-    "velocity": _trained("refinement_velocity"),
+    "without_contacts": _trained("refinement_without_contacts", replace(ONCE, contacts=None)),
+    "both": _trained("both", ONCE),
+    "noise": _trained("refinement_noise", GRADUALLY),
+    "velocity": _trained("refinement_velocity", GRADUALLY),
 }
 """By the folder of trained parts; None: the shipped ones."""

@@ -19,8 +19,8 @@ from hoi_ros.methods.choir.pairs import Pairs
 from hoi_ros.methods.choir.refinery import Refinery, entered_hands, left_hands
 
 RECIPE = Recipe(steps=7_000, rate=1e-3)
-CONTEXTS, NOISES = 32, 2  # of a batch, and steps of noise drawn for each
-LAST = 0.5  # share of these that are the last one, where a hand is refined from in one step
+CONTEXTS = 40  # of a batch
+LAST = 0.75  # share of these whose step of noise is the last one, where a hand is refined from in one step
 AGAIN = 0.3  # share of the batches whose hands the network has refined before, as in later passes
 CONTACT_WEIGHT = 0.1  # in units of their deviation, contacts would outweigh the field at the code's 0.5
 TINY = 1e-6  # beside squared errors: a square root has no slope at 0
@@ -50,34 +50,21 @@ class Denoising:
         pairs = Pairs.of_split(dataset, "train", seed, advance)
         torch.manual_seed(seed)
         network = JointDiffusion(predicts=predicts, contacts=contacts)
-        return cls(network, Draws(pairs, modality, CONTEXTS), Refinery(network) if modality == "pair" else None)
+        refines = modality == "pair" and predicts == "clean"  # of noise, one step tells nothing
+        return cls(network, Draws(pairs, modality, CONTEXTS), Refinery(network) if refines else None)
 
     def loss(self, model: nn.Module, rng: np.random.Generator, device: torch.device) -> dict[str, Tensor]:
-        """Errors of what the network predicts, of fields and of contacts.
-
-        Fields count in proportion to what could be gained: a hand of little noise by the error it may have. Where a
-        hand is refined in one step, the error counts and not its square: of several places that a hand may hold, the
-        likeliest is wanted, not one between them.
-        """
-        batch = self._batch(rng, device)
-        count = len(batch.level) * NOISES
-        steps = np.floor(STEPS * np.sqrt(rng.random(count))).astype(np.int64)  # more of those with much noise
-        last = np.full(count, self.refinery is not None) & (rng.random(count) < LAST)
-        steps[last] = STEPS - 1
-        kept = torch.from_numpy(alphas()[steps].astype(np.float32)).to(device)[:, None]
-        times = torch.from_numpy(steps).to(device)
-        inner = self.model
-        field = normal_field(inner.field(batch.anchors)).repeat_interleave(NOISES, 0)
-        contacts = (batch.contacts / CONTACT_UNIT).repeat_interleave(NOISES, 0)
-        drawn = (rng.standard_normal(v.shape, dtype=np.float32) for v in (field, contacts))
-        noises = [torch.from_numpy(each).to(device) for each in drawn]
-        noisy = [kept.sqrt() * v + (1.0 - kept).sqrt() * n for v, n in zip((field, contacts), noises, strict=True)]
-        found = model(batch.object, batch.noisy, batch.given, batch.told, *noisy, times)
-        wanted = [target(inner.predicts, v, n, kept) for v, n in zip((field, contacts), noises, strict=True)]
-        weight = (1.0 / (SMALLEST + batch.level * batch.given).square()).repeat_interleave(NOISES, 0)
-        off = weight * (found[0] - wanted[0]).square().mean(1)
-        off = torch.where(torch.from_numpy(last).to(device), (off + TINY).sqrt(), off)
-        terms = {"field": off.mean() / weight.mean()}
+        """Errors of what the network predicts, of fields and of contacts."""
+        batch, inner = self._batch(rng, device), self.model
+        steps = drawn_steps(rng, len(batch.level), self.refinery is not None).to(device)
+        kept = torch.from_numpy(alphas().astype(np.float32)).to(device)[steps][:, None]
+        clean = (normal_field(inner.field(batch.anchors)), batch.contacts / CONTACT_UNIT)
+        noises = [torch.from_numpy(rng.standard_normal(v.shape, dtype=np.float32)).to(device) for v in clean]
+        noisy = [kept.sqrt() * v + (1.0 - kept).sqrt() * n for v, n in zip(clean, noises, strict=True)]
+        found = model(batch.object, batch.noisy, batch.given, batch.told, *noisy, steps)
+        wanted = [target(inner.predicts, v, n, kept) for v, n in zip(clean, noises, strict=True)]
+        off = (found[0] - wanted[0]).square().mean(1)
+        terms = {"field": weighed(off, batch.level * batch.given, steps, self.refinery is not None)}
         if inner.config["contacts"]:
             terms["contacts"] = CONTACT_WEIGHT * (found[1] - wanted[1]).square().mean()
         return terms
@@ -94,6 +81,26 @@ class Denoising:
         hands = left_hands(refinery.model, fitted, drawn.place)
         left = rng.choice(refinery.settings.passes[1:])
         return self.draws.batch(self.draws.again(drawn, hands, float(left)), rng).to(device)
+
+
+def drawn_steps(rng: np.random.Generator, count: int, refines: bool) -> Tensor:
+    """Steps of noise (N,): more of those with much, and for what ``refines`` hands mostly the last."""
+    steps = np.floor(STEPS * np.sqrt(rng.random(count))).astype(np.int64)
+    last = rng.random(count) < LAST
+    return torch.from_numpy(np.where(last, STEPS - 1, steps) if refines else steps)
+
+
+def weighed(off: Tensor, level: Tensor, steps: Tensor, refines: bool) -> Tensor:
+    """Mean of squared errors (N,) in proportion to what could be gained: hands of little noise by what they may have.
+
+    Where a hand is refined in one step, the error counts and not its square: of several places that it may hold, the
+    likeliest is wanted, not one between them.
+    """
+    weight = 1.0 / (SMALLEST + level).square()
+    part = weight * off
+    if refines:
+        part = torch.where(steps == STEPS - 1, (part + TINY).sqrt(), part)
+    return part.mean() / weight.mean()
 
 
 def target(predicts: Predicts, clean: Tensor, noise: Tensor, kept: Tensor) -> Tensor:
