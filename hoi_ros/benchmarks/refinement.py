@@ -19,7 +19,7 @@ from hoi_ros.methods.choir.adam_fitting import AdamFitter
 from hoi_ros.methods.choir.fit_scoring import score_fit
 from hoi_ros.methods.choir.pairs import perturbed
 from hoi_ros.methods.choir.refinery import Refinery, entered_hands, left_hands
-from hoi_ros.methods.choir.rows import ROWS, shipped
+from hoi_ros.methods.choir.rows import ROWS, network
 from hoi_ros.methods.choir.scoring import LEVELS, Case, real_cases, score
 from hoi_ros.metrics.contact import contact_parts
 from hoi_ros.metrics.hands import mpjpe
@@ -81,7 +81,7 @@ def _frames(keypoints: Array) -> Array:
 
 def _times(case: Case, seed: int) -> dict[str, Any]:
     """One hand of one case."""
-    refinery = Refinery(shipped())
+    refinery = Refinery(network(None))
     adam = AdamFitter(refinery.model)
     noisy = perturbed(refinery.model, case.hands, np.full(1, HALF), np.random.default_rng(seed))
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from hoi_ros.learning.trainer import WEIGHTS, Network, Recipe, Task
-from hoi_ros.learning.weights import load
+from hoi_ros.learning.weights import load, load_shipped
 from hoi_ros.refusals import Reason, Refused
 
 if TYPE_CHECKING:
@@ -53,11 +53,13 @@ Table = Callable[["Dataset", Asked, Advance], Mapping[str, Any]]
 """Rows of figures by split."""
 
 
-def load_trained(network: type[Kind], folder: Path | None, method: str, part: str) -> Kind:
-    """A network that ``hoi train METHOD --part PART --out FOLDER/PART`` has trained.
+def load_trained(network: type[Kind], folder: Path | None, method: str, part: str, shipped: str = "") -> Kind:
+    """A network that ``hoi train METHOD --part PART --out FOLDER/PART`` has trained; without a folder the shipped one.
 
     Raises Refused(FILE) where it has not, or where the file holds another network.
     """
+    if folder is None and shipped:
+        return network.load(load_shipped(shipped))
     where = folder or Path("FOLDER")
     path = where / part / WEIGHTS
     train = f"hoi train {method} --part {part} --data DATA --trained {where} --out {where / part}"

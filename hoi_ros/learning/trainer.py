@@ -68,8 +68,10 @@ def train(task: Task, recipe: Recipe, folder: Path, seed: int, advance: Advance)
     """Train, or go on from the checkpoint in ``folder``; returns the file of the averaged weights.
 
     Each step draws from a generator of its own, so a training that was stopped ends as one that was not. Raises
-    Refused(FILE) for a checkpoint of another training, and Refused(NOT_FINITE) where the loss is not finite.
+    Refused(FILE) for a checkpoint of another training, Refused(NOT_FINITE) where the loss is not finite, and
+    Refused(PARAMETER) where the precision would spoil it.
     """
+    _check_precision(task.model, recipe.precision)
     accelerator = Accelerator(mixed_precision=recipe.precision, cpu=not torch.cuda.is_available())
     state = _State(task.model, recipe, seed, folder)
     state.resume()
@@ -95,6 +97,14 @@ def start_from(network: Network, weights: Path) -> None:
     if config != json.loads(json.dumps(dict(network.config))):
         raise Refused(Reason.FILE, f"{weights} is of {config}, what is trained is {dict(network.config)}")
     network.load_state_dict(tensors)
+
+
+def _check_precision(network: Network, precision: str) -> None:
+    """On processors, gradients of 3D convolutions on small grids are at random wrong in bf16 [torch 2.13, oneDNN]."""
+    solid = any(isinstance(layer, nn.Conv3d) for layer in network.modules())
+    if solid and precision != "no" and not torch.cuda.is_available():
+        what = f"precision {precision} spoils the gradients of 3D convolutions on a processor"
+        raise Refused(Reason.PARAMETER, f"{what}: train in single precision (no), or on a GPU")
 
 
 class _State:

@@ -26,7 +26,7 @@ HANDS = {
     "keypoints_2d": (21, 2),
 }
 GRASPS = {"pose": (48,), "betas": (10,), "transl": (3,), "keypoints": (21, 3), "affordance": (), "score": ()}
-DEVIATION = "deviation"  # of hands that a refiner told it of
+CONFIDENCE, DEVIATION = "confidence", "deviation"  # (N, 21), of hands of which an estimator or a refiner told it
 TEXTS = ("side", "names", "image", "affordance")
 GOALS = {"names": None, "positions": (-1,), "wrist_pose": (7,)}
 
@@ -45,6 +45,7 @@ def save_hands(path: Path, hands: Sequence[HandPose], images: Sequence[str] | No
         transl=_rows([hand.transl for hand in hands], 3),
         keypoints=_rows([hand.keypoints for hand in hands], 21, 3),
         keypoints_2d=_rows([hand.keypoints_2d for hand in hands], 21, 2),
+        confidence=_rows([hand.confidence for hand in hands], 21),
     )
 
 
@@ -64,10 +65,13 @@ def save_goal_arrays(
 
 
 def load_hands(path: Path) -> dict[str, NDArray[Any]]:
-    """Arrays of a ``hands.npz``. Raises Refused(FILE), Refused(KEYPOINTS) for non-finite keypoints or deviations."""
+    """Arrays of a ``hands.npz``.
+
+    Raises Refused(FILE), Refused(KEYPOINTS) for keypoints, confidences or deviations that are not finite.
+    """
     arrays = _load(path, HANDS)
     _check_keypoints(path, arrays["keypoints"])
-    _check_deviation(path, arrays)
+    _check_told(path, arrays)
     if not np.isin(arrays["side"], ("left", "right")).all():
         raise Refused(Reason.FILE, f"{path}: side holds {sorted(set(map(str, arrays['side'])))}; it is left or right")
     return arrays
@@ -105,7 +109,7 @@ def load_grasps(path: Path) -> tuple[HandBatch, dict[str, NDArray[Any]]]:
     bad = np.flatnonzero(~np.isfinite(numbers).all(axis=1))
     if len(bad):
         raise Refused(Reason.KEYPOINTS, f"{path}: {len(bad)} of {len(numbers)} hands are not finite, first {bad[0]}")
-    _check_deviation(path, arrays)
+    _check_told(path, arrays)
     orient, pose, betas, transl = np.split(numbers.astype(np.float64), [3, 48, 58], axis=1)
     return HandBatch(orient, pose, betas, transl), arrays
 
@@ -192,16 +196,17 @@ def _check_array(path: Path, key: str, values: NDArray[Any], shape: tuple[int, .
         raise Refused(Reason.FILE, f"{path}: {key} is {values.shape}; it must be ({sizes})")
 
 
-def _check_deviation(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
-    """Where there is one."""
-    if DEVIATION not in arrays:
-        return
-    values, count = arrays[DEVIATION], len(arrays["pose"])
-    _check_array(path, DEVIATION, values, (21,))
-    if len(values) != count:
-        raise Refused(Reason.FILE, f"{path}: {DEVIATION} is of {len(values)} hands, pose of {count}")
-    if not np.isfinite(values).all():
-        raise Refused(Reason.KEYPOINTS, f"{path}: {(~np.isfinite(values)).sum()} of its deviations are not finite")
+def _check_told(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
+    """What is told of keypoints, where it is."""
+    for key in (CONFIDENCE, DEVIATION):
+        if key not in arrays:
+            continue
+        values, count = arrays[key], len(arrays["pose"])
+        _check_array(path, key, values, (21,))
+        if len(values) != count:
+            raise Refused(Reason.FILE, f"{path}: {key} is of {len(values)} hands, pose of {count}")
+        if not np.isfinite(values).all():
+            raise Refused(Reason.KEYPOINTS, f"{path}: {(~np.isfinite(values)).sum()} numbers of {key} are not finite")
 
 
 def _check_keypoints(path: Path, points: Array) -> None:
@@ -221,7 +226,9 @@ def _stamps(items: Sequence[HandPose] | Sequence[JointGoal]) -> NDArray[np.int64
 def hand_poses(arrays: Mapping[str, NDArray[Any]]) -> list[HandPose]:
     """Hands of a loaded ``hands.npz``."""
     stamps = arrays.get("stamp_ns", np.zeros(len(arrays["side"]), np.int64))
-    deviation = np.asarray(arrays.get(DEVIATION, np.zeros((len(arrays["side"]), 21))), np.float64)
+    untold = np.zeros((len(arrays["side"]), 21))
+    confidence = np.asarray(arrays.get(CONFIDENCE, untold + 1.0), np.float64)
+    deviation = np.asarray(arrays.get(DEVIATION, untold), np.float64)
     orientation = Rotation.from_rotvec(arrays["pose"][:, :3]).as_quat()
     return [
         HandPose(
@@ -235,6 +242,7 @@ def hand_poses(arrays: Mapping[str, NDArray[Any]]) -> list[HandPose]:
             wrist_pose=np.concatenate([arrays["keypoints"][i, 0], orientation[i]]),
             keypoints_2d=arrays["keypoints_2d"][i],
             stamp_ns=int(stamps[i]),
+            confidence=confidence[i],
             deviation=deviation[i],
         )
         for i in range(len(orientation))

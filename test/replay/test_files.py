@@ -25,6 +25,7 @@ def hand(rng: np.random.Generator, stamp: int) -> HandPose:
         keypoints=keypoints,
         wrist_pose=np.concatenate([keypoints[0], [0, 0, 0, 1]]),
         keypoints_2d=rng.normal(size=(21, 2)),
+        confidence=rng.random(21),
         stamp_ns=stamp,
     )
 
@@ -36,7 +37,7 @@ def test_hands_come_back(tmp_path: Path):
     back = files.hand_poses(files.load_hands(tmp_path / "hands.npz"))
     for one, other in zip(hands, back, strict=True):
         assert (one.side, one.score, one.stamp_ns) == (other.side, other.score, other.stamp_ns)
-        for name in ("global_orient", "hand_pose", "betas", "transl", "keypoints", "keypoints_2d"):
+        for name in ("global_orient", "hand_pose", "betas", "transl", "keypoints", "keypoints_2d", "confidence"):
             np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
 
 
@@ -47,7 +48,7 @@ def test_shapes_are_as_documented(tmp_path: Path):
         shapes = {name: arrays[name].shape for name in arrays.files}
     assert shapes == {
         "image": (1,), "side": (1,), "score": (1,), "pose": (1, 48), "betas": (1, 10), "transl": (1, 3),
-        "keypoints": (1, 21, 3), "keypoints_2d": (1, 21, 2),
+        "keypoints": (1, 21, 3), "keypoints_2d": (1, 21, 2), "confidence": (1, 21),
     }  # fmt: skip
     names = tuple(f"j{i}" for i in range(24))
     goal = JointGoal(names, np.arange(24.0), (), np.zeros(0), np.arange(7.0), stamp_ns=5)
@@ -83,23 +84,36 @@ def test_what_a_refiner_did_comes_back(tmp_path: Path, kind: str):
 
 
 @pytest.mark.parametrize(
-    ("deviation", "reason", "said"),
+    ("values", "reason", "said"),
     [
         (np.zeros((2, 20)), Reason.FILE, r"must be \(N, 21\)"),
         (np.zeros(21), Reason.FILE, r"must be \(N, 21\)"),
         (np.zeros((1, 21)), Reason.FILE, "1 hands"),
         (np.full((2, 21), "a"), Reason.FILE, "numbers are wanted"),
-        (np.full((2, 21), np.nan), Reason.KEYPOINTS, "42 of its deviations"),
+        (np.full((2, 21), np.nan), Reason.KEYPOINTS, "42 numbers of {}"),
     ],
 )
-def test_deviations_that_are_none_are_refused(tmp_path: Path, deviation: np.ndarray, reason: Reason, said: str):
+@pytest.mark.parametrize("key", ["confidence", "deviation"])
+def test_what_is_not_told_of_keypoints_is_refused(
+    tmp_path: Path, key: str, values: np.ndarray, reason: Reason, said: str
+):
     rng, path = np.random.default_rng(0), tmp_path / "hands.npz"
     files.save_hands(path, [hand(rng, 1), hand(rng, 2)])
     with np.load(path) as arrays:
-        np.savez(path, **(dict(arrays) | {"deviation": deviation}))
-    with pytest.raises(Refused, match=said) as caught:
+        np.savez(path, **(dict(arrays) | {key: values}))
+    with pytest.raises(Refused, match=said.replace("{}", key)) as caught:
         files.load_hands(path)
     assert caught.value.reason is reason
+
+
+def test_a_file_of_before_tells_of_no_keypoint(tmp_path: Path):
+    """Files of other programs, or from before confidences were kept: all keypoints are as sure."""
+    path = tmp_path / "hands.npz"
+    files.save_hands(path, [hand(np.random.default_rng(0), 1)])
+    with np.load(path) as arrays:
+        np.savez(path, **{key: values for key, values in arrays.items() if key != "confidence"})
+    (back,) = files.hand_poses(files.load_hands(path))
+    np.testing.assert_array_equal(back.confidence, np.ones(21))
 
 
 def test_nothing_found_is_still_a_file(tmp_path: Path):

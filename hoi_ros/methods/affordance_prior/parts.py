@@ -8,7 +8,6 @@ from typing import Any
 
 from hoi_ros.dataset.reader import Dataset
 from hoi_ros.learning.method import Asked, Part, Table, load_trained
-from hoi_ros.learning.weights import load_shipped
 from hoi_ros.methods.affordance_prior import control, scoring, training
 from hoi_ros.methods.affordance_prior.prior import AffordancePrior
 from hoi_ros.methods.affordance_prior.refinery import PriorRefinery
@@ -23,9 +22,8 @@ SPLITS = ("test", "unseen", "val")
 
 def _network(asked: Asked, part: str) -> AffordancePrior:
     """The shipped prior or, where a folder of trained parts is given, another; the twin is never shipped."""
-    if part == "prior" and asked.trained is None:
-        return AffordancePrior.load(load_shipped("affordance_prior"))
-    return load_trained(AffordancePrior, asked.trained, "affordance_prior", part)
+    shipped = "affordance_prior" if part == "prior" else ""
+    return load_trained(AffordancePrior, asked.trained, "affordance_prior", part, shipped)
 
 
 def _split(asked: Asked) -> str:

@@ -56,7 +56,8 @@ class Drawn:
     """True and noisy hands and the grids about these, before anything is measured from their basis points."""
 
     rows: NDArray[np.int64]  # (B,) of the pairs
-    level: Array  # (B,)
+    level: Array  # (B,) of the noise
+    told: Array  # (B,) the same, NaN where it is not told
     true: HandBatch  # B
     loose: NDArray[np.bool_]  # (B,) which of them hold nothing
     anchors: Array  # (B, 32, 3) m, of the true hands
@@ -78,32 +79,33 @@ class Draws:
 
     def __call__(self, rng: Generator) -> Batch:
         """Hands with noise of any level up to the benchmark's, some without a hand to go by."""
-        return self.batch(self.drawn(rng), rng)
+        return self.batch(self.drawn(rng))
 
-    def batch(self, drawn: Drawn, rng: Generator) -> Batch:
-        """What is measured from the basis points of what was drawn; ``rng`` says which levels are told."""
+    def batch(self, drawn: Drawn) -> Batch:
+        """What is measured from the basis points of what was drawn."""
         place, given = drawn.place, drawn.given
         means, triangles = self.pairs.contacts.means[drawn.rows], self.pairs.contacts.triangles[drawn.rows]
         turned = Gaussians(means, triangles).turned(torch.from_numpy(place.axes.swapaxes(-1, -2)))
-        told = np.where(rng.random(self._count) < UNTOLD, np.nan, drawn.level)
         return Batch(
             torch.from_numpy(object_field(place, drawn.trees)),
             _single(place.enter(drawn.noisy) * given[:, None, None]),
             torch.from_numpy(given),
-            _single(np.where(given, told, np.nan)),
+            _single(drawn.told),
             _single(place.enter(drawn.anchors)),
             turned.numbers().float() * torch.from_numpy(~drawn.loose)[:, None],
             _single(drawn.level),
         )
 
-    def drawn(self, rng: Generator) -> Drawn:
-        """What a batch is made of."""
+    def drawn(self, rng: Generator, least: float = 0.0) -> Drawn:
+        """What a batch is made of, with noise of at least some level; above ``LOOSE_LEVEL`` all hands hold."""
         pairs, count = self.pairs, self._count
         rows = rng.integers(len(pairs), size=count)
         surfaces = [pairs.surfaces[pairs.of[row]] for row in rows]
         given = rng.random(count) < {"pair": 1.0, "object": 0.0, "both": 0.5}[self._modality]
-        true, loose = self._loosened(pairs.hands[rows], surfaces, given & (rng.random(count) < LOOSE), rng)
-        level = rng.random(count) * np.where(loose, LOOSE_LEVEL, 1.0)
+        wanted = given & (rng.random(count) < LOOSE) & (least < LOOSE_LEVEL)
+        true, loose = self._loosened(pairs.hands[rows], surfaces, wanted, rng)
+        level = least + rng.random(count) * (np.where(loose, LOOSE_LEVEL, 1.0) - least)
+        told = np.where(given & (rng.random(count) >= UNTOLD), level, np.nan)
         hands = perturbed(self._model, true, level, rng)
         noisy = posed_anchors(self._model, self._found, hands)
         about, before = place_of(hands, noisy), place_before(surfaces, pairs.anchors[rows], rng)
@@ -113,12 +115,19 @@ class Draws:
         )
         trees = [seen(self._model, true[row : row + 1], surface, rng) for row, surface in enumerate(surfaces)]
         anchors = posed_anchors(self._model, self._found, true)
-        return Drawn(rows, level, true, loose, anchors, hands, noisy, given, place, trees)
+        return Drawn(rows, level, told, true, loose, anchors, hands, noisy, given, place, trees)
 
     def again(self, drawn: Drawn, hands: HandBatch, left: float) -> Drawn:
-        """With other hands instead of the noisy ones, where a share ``left`` of the noise is."""
+        """With other hands (B,) instead of the noisy ones, of whose noise a share is ``left``."""
         noisy = posed_anchors(self._model, self._found, hands)
-        return replace(drawn, level=left * drawn.level, hands=hands, noisy=noisy, place=place_of(hands, noisy))
+        return replace(
+            drawn,
+            level=left * drawn.level,
+            told=left * drawn.told,
+            hands=hands,
+            noisy=noisy,
+            place=place_of(hands, noisy),
+        )
 
     def _loosened(
         self, hands: HandBatch, surfaces: list[Surface], wanted: NDArray[np.bool_], rng: Generator

@@ -121,14 +121,14 @@ class KeypointDenoising:
             np.concatenate([place.enter(points) for points in pair], axis=1).reshape(len(place), -1)
             for pair in ((noisy_joints, drawn.noisy), (joints, drawn.anchors))
         )
-        steps = drawn_steps(rng, len(place), True).to(device)
+        steps = drawn_steps(rng, len(place), in_one=True).to(device)
         kept = torch.from_numpy(alphas().astype(np.float32)).to(device)[steps][:, None]
         wanted = _single(clean / UNIT).to(device)
         noise = torch.from_numpy(rng.standard_normal(wanted.shape, dtype=np.float32)).to(device)
         values = kept.sqrt() * wanted + (1.0 - kept).sqrt() * noise
         found = model(_single(seen).to(device), _single(noisy).to(device), values, steps)
         off = (found - wanted).square().mean(1)
-        return {"keypoints": weighed(off, _single(drawn.level).to(device), steps, True)}
+        return {"keypoints": weighed(off, _single(drawn.level).to(device), steps, in_one=True)}
 
 
 def _single(values: Array) -> Tensor:

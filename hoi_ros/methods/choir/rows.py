@@ -12,7 +12,6 @@ import torch
 
 from hoi_ros.hand import load_hand_model
 from hoi_ros.learning.method import load_trained
-from hoi_ros.learning.weights import load_shipped
 from hoi_ros.methods.choir.adam_fitting import AdamFitter
 from hoi_ros.methods.choir.fitting import ContactBeliefs, Fitter
 from hoi_ros.methods.choir.joint_diffusion import JointDiffusion
@@ -32,28 +31,26 @@ GRADUALLY = replace(ONCE, steps=10)  # in one step, a network that predicts nois
 PULLED, PULL = 0.01, 0.1  # m within which skin is drawn to the object, and how much [GraspTTA]
 
 
-def shipped(folder: Path | None = None) -> JointDiffusion:
-    """The shipped network of refinement, or that of a folder of trained parts."""
-    if folder is None:
-        return JointDiffusion.load(load_shipped("choir_refinement"))
-    return load_trained(JointDiffusion, folder, "choir", "refinement")
+def network(folder: Path | None) -> JointDiffusion:
+    """Of refinement: the shipped one, or that of a folder of trained parts."""
+    return load_trained(JointDiffusion, folder, "choir", "refinement", shipped="choir_refinement")
 
 
-def by(network: JointDiffusion, settings: Settings | None = None) -> Row:
+def by(trained: JointDiffusion, settings: Settings | None = None) -> Row:
     """The method with a network."""
-    refinery = Refinery(network, settings=settings)
+    refinery = Refinery(trained, settings=settings)
     return lambda hands, surface, level, seed: refinery.refine(hands, surface, level, seed).hands
 
 
-def untold(network: JointDiffusion) -> Row:
+def untold(trained: JointDiffusion) -> Row:
     """The same where nobody knows how noisy hands are."""
-    row = by(network)
+    row = by(trained)
     return lambda hands, surface, _level, seed: row(hands, surface, math.nan, seed)
 
 
-def by_adam() -> Row:
+def by_adam(trained: JointDiffusion) -> Row:
     """The method with the paper's fitting."""
-    refinery = Refinery(shipped())
+    refinery = Refinery(trained)
     adam = AdamFitter(refinery.model)
 
     def row(hands: HandBatch, surface: CloudSurface, level: float, seed: int) -> HandBatch:
@@ -66,12 +63,12 @@ def by_adam() -> Row:
     return row
 
 
-def by_contacts() -> Row:
+def by_contacts(trained: JointDiffusion) -> Row:
     """Contact optimisation: the noisy hand moved until what should touch does, from several starts; the best is kept.
 
-    What should touch is what the shipped network says.
+    What should touch is what a network says.
     """
-    refinery = Refinery(shipped())
+    refinery = Refinery(trained)
 
     def row(hands: HandBatch, surface: CloudSurface, level: float, seed: int) -> HandBatch:
         seen = refinery.predict(hands, surface, level, seed)
@@ -123,12 +120,12 @@ def _keypoints(folder: Path | None) -> Row:
 
 ROWS: Mapping[str, Callable[[Path | None], Row]] = {
     "noisy": lambda _: lambda hands, _surface, _level, _seed: hands,
-    "choir": lambda folder: by(shipped(folder)),
-    "one_pass": lambda folder: by(shipped(folder), ONCE),
-    "untold": lambda folder: untold(shipped(folder)),
-    "field": lambda folder: by(shipped(folder), replace(Settings(), contacts=None)),
-    "adam": lambda _: by_adam(),
-    "contact_optimisation": lambda _: by_contacts(),
+    "choir": lambda folder: by(network(folder)),
+    "one_pass": lambda folder: by(network(folder), ONCE),
+    "untold": lambda folder: untold(network(folder)),
+    "field": lambda folder: by(network(folder), replace(Settings(), contacts=None)),
+    "adam": lambda folder: by_adam(network(folder)),
+    "contact_optimisation": lambda folder: by_contacts(network(folder)),
     "test_time": lambda _: by_test_time(),
     "keypoints": _keypoints,
     "without_contacts": _trained("refinement_without_contacts", replace(ONCE, contacts=None)),

@@ -30,7 +30,7 @@ def sample(
     noise = np.random.default_rng(seed).standard_normal((len(obj) * count, CELLS + CONTACTS), dtype=np.float32)
     values = torch.from_numpy(noise).to(obj.device)
     sampler = schedule(network.predicts)
-    sampler.set_timesteps(steps)
+    sampler.set_timesteps(steps, device=obj.device)
     for time in sampler.timesteps:
         field, contacts = values.split([CELLS, CONTACTS], dim=1)
         found = network.denoise(known, field, contacts, time.expand(len(values)))

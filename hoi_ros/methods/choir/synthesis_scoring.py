@@ -13,7 +13,6 @@ from hoi_ros.dataset.presets import Split
 from hoi_ros.dataset.reader import Dataset
 from hoi_ros.hand import HandModel, load_hand_model
 from hoi_ros.learning.method import load_trained
-from hoi_ros.learning.weights import load_shipped
 from hoi_ros.methods.choir.joint_diffusion import JointDiffusion
 from hoi_ros.methods.choir.scoring import known_surface
 from hoi_ros.methods.choir.synthesizer import ChoirSynthesizer
@@ -49,9 +48,7 @@ def drawn(trained: Path | None) -> Row:
 
 
 def _network(trained: Path | None) -> JointDiffusion:
-    if trained is None:
-        return JointDiffusion.load(load_shipped("choir_synthesis"))
-    return load_trained(JointDiffusion, trained, "choir", "synthesis")
+    return load_trained(JointDiffusion, trained, "choir", "synthesis", shipped="choir_synthesis")
 
 
 ROWS: Mapping[str, Callable[[Path | None], Row]] = {"choir": stage, "drawn": drawn}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -13,15 +14,16 @@ from torch import Tensor, nn
 from hoi_ros.dataset.reader import Dataset
 from hoi_ros.learning.schedule import STEPS, alphas
 from hoi_ros.learning.trainer import Recipe
-from hoi_ros.methods.choir.draws import Batch, Draws, Modality
+from hoi_ros.methods.choir.draws import Batch, Drawn, Draws, Modality
 from hoi_ros.methods.choir.joint_diffusion import CONTACT_UNIT, JointDiffusion, Predicts, normal_field
 from hoi_ros.methods.choir.pairs import Pairs
 from hoi_ros.methods.choir.refinery import Refinery, entered_hands, left_hands
+from hoi_ros.types import HandBatch
 
 RECIPE = Recipe(steps=7_000, rate=1e-3)
 CONTEXTS = 40  # of a batch
 LAST = 0.75  # share of these whose step of noise is the last one, where a hand is refined from in one step
-AGAIN = 0.3  # share of the batches whose hands the network has refined before, as in later passes
+AGAIN = 0.25  # share of the batches whose hands the network has refined once or twice, as in later passes
 CONTACT_WEIGHT = 0.1  # in units of their deviation, contacts would outweigh the field at the code's 0.5
 TINY = 1e-6  # beside squared errors: a square root has no slope at 0
 SMALLEST = 0.2  # level of noise below which no hand counts for more
@@ -55,8 +57,8 @@ class Denoising:
 
     def loss(self, model: nn.Module, rng: np.random.Generator, device: torch.device) -> dict[str, Tensor]:
         """Errors of what the network predicts, of fields and of contacts."""
-        batch, inner = self._batch(rng, device), self.model
-        steps = drawn_steps(rng, len(batch.level), self.refinery is not None).to(device)
+        batch, inner, in_one = self._batch(rng, device), self.model, self.refinery is not None
+        steps = drawn_steps(rng, len(batch.level), in_one).to(device)
         kept = torch.from_numpy(alphas().astype(np.float32)).to(device)[steps][:, None]
         clean = (normal_field(inner.field(batch.anchors)), batch.contacts / CONTACT_UNIT)
         noises = [torch.from_numpy(rng.standard_normal(v.shape, dtype=np.float32)).to(device) for v in clean]
@@ -64,43 +66,47 @@ class Denoising:
         found = model(batch.object, batch.noisy, batch.given, batch.told, *noisy, steps)
         wanted = [target(inner.predicts, v, n, kept) for v, n in zip(clean, noises, strict=True)]
         off = (found[0] - wanted[0]).square().mean(1)
-        terms = {"field": weighed(off, batch.level * batch.given, steps, self.refinery is not None)}
+        terms = {"field": weighed(off, batch.level * batch.given, steps, in_one)}
         if inner.config["contacts"]:
             terms["contacts"] = CONTACT_WEIGHT * (found[1] - wanted[1]).square().mean()
         return terms
 
     def _batch(self, rng: np.random.Generator, device: torch.device) -> Batch:
-        drawn = self.draws.drawn(rng)
         if self.refinery is None or rng.random() > AGAIN:
-            return self.draws.batch(drawn, rng).to(device)
-        refinery, seen = self.refinery, self.draws.batch(drawn, rng).to(device)
-        said = refinery.of_context(
-            drawn.place, seen.object, seen.noisy, seen.given, seen.told, int(rng.integers(2**31))
-        )
-        fitted = refinery.fit_field(said, entered_hands(refinery.model, drawn.hands, drawn.place))
-        hands = left_hands(refinery.model, fitted, drawn.place)
-        left = rng.choice(refinery.settings.passes[1:])
-        return self.draws.batch(self.draws.again(drawn, hands, float(left)), rng).to(device)
+            return self.draws(rng).to(device)
+        passes = self.refinery.settings.passes
+        drawn = self.draws.drawn(rng, self.refinery.settings.near)
+        for before, left in pairwise(passes[: rng.integers(2, len(passes) + 1)]):
+            hands = self._refined(self.refinery, drawn, device, int(rng.integers(2**31)))
+            drawn = self.draws.again(drawn, hands, left / before)
+        return self.draws.batch(drawn).to(device)
+
+    def _refined(self, refinery: Refinery, drawn: Drawn, device: torch.device, seed: int) -> HandBatch:
+        """The noisy hands after one pass, without its second stage, which takes longer than a step."""
+        seen, place = self.draws.batch(drawn).to(device), drawn.place
+        said = refinery.of_context(place, seen.object, seen.noisy, seen.given, seen.told, seed)
+        fitted = refinery.fit_field(said, entered_hands(refinery.model, drawn.hands, place))
+        return left_hands(refinery.model, fitted, place)
 
 
-def drawn_steps(rng: np.random.Generator, count: int, refines: bool) -> Tensor:
-    """Steps of noise (N,): more of those with much, and for what ``refines`` hands mostly the last."""
+def drawn_steps(rng: np.random.Generator, count: int, in_one: bool) -> Tensor:
+    """Steps of noise (N,): more of those with much, and mostly the last for what is refined ``in_one`` step."""
     steps = np.floor(STEPS * np.sqrt(rng.random(count))).astype(np.int64)
     last = rng.random(count) < LAST
-    return torch.from_numpy(np.where(last, STEPS - 1, steps) if refines else steps)
+    return torch.from_numpy(np.where(last, STEPS - 1, steps) if in_one else steps)
 
 
-def weighed(off: Tensor, level: Tensor, steps: Tensor, refines: bool) -> Tensor:
-    """Mean of squared errors (N,) in proportion to what could be gained: hands of little noise by what they may have.
+def weighed(off: Tensor, level: Tensor, steps: Tensor, in_one: bool) -> Tensor:
+    """Weighted mean of squared errors (N,), in proportion to what could be gained at the hands' level of noise.
 
-    Where a hand is refined in one step, the error counts and not its square: of several places that it may hold, the
-    likeliest is wanted, not one between them.
+    Of what is refined ``in_one`` step, errors at the last one count and not their squares: of several places that a
+    hand may hold, the likeliest is wanted, not one between them.
     """
-    weight = 1.0 / (SMALLEST + level).square()
-    part = weight * off
-    if refines:
-        part = torch.where(steps == STEPS - 1, (part + TINY).sqrt(), part)
-    return part.mean() / weight.mean()
+    last = (steps == STEPS - 1) & in_one
+    power, weight = torch.where(last, 0.5, 1.0), 1.0 / (SMALLEST + level).square()
+    part, whole = (weight * off + TINY) ** power, weight**power
+    kinds = (rows for rows in (last, ~last) if rows.any())
+    return torch.stack([part[rows].sum() / whole[rows].sum() * rows.float().mean() for rows in kinds]).sum()
 
 
 def target(predicts: Predicts, clean: Tensor, noise: Tensor, kept: Tensor) -> Tensor:

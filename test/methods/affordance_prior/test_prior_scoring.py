@@ -15,7 +15,7 @@ from scipy.stats import chi
 from hoi_ros.hand import HandModel
 from hoi_ros.language.encoder import Text
 from hoi_ros.methods.affordance_prior import occlusion, scoring
-from hoi_ros.methods.affordance_prior.cases import Case, cases
+from hoi_ros.methods.affordance_prior.cases import Case, Estimated, Noisy, cases
 from hoi_ros.methods.affordance_prior.describer import Known
 from hoi_ros.methods.affordance_prior.refinery import Refined
 from hoi_ros.methods.affordance_prior.scoring import FINGERS, PALM, WITHIN, WORDS, Figures, Question, measured, score
@@ -218,3 +218,18 @@ def test_what_is_hidden_is_asked_of_the_estimate(tmp_path: Path, monkeypatch: py
     np.testing.assert_array_equal(asked.hidden, np.tile(np.isin(np.arange(21), [8, 12]), (2, 1)))
     np.testing.assert_allclose(np.array(seen), points(asked.estimate)[[0, 0, 1, 1]], atol=1e-12)
     assert all(known.unseen is not None and known.unseen[[5, 8]].all() for known in asked.known)
+
+
+def test_what_an_estimator_is_unsure_of_is_hidden(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As by the ``landmarks`` estimator: half as sure where depth shows no skin, a little less where pixels are off."""
+    sure = np.where(np.arange(21) == 16, 0.45, np.linspace(0.9, 1.0, 21))
+
+    class Unsure(Noisy):
+        def __call__(self, case: Case, rng: np.random.Generator) -> Estimated:
+            return replace(super().__call__(case, rng), confidence=np.tile(sure, (len(case), 1)))
+
+    monkeypatch.setitem(scoring.ESTIMATORS, "noise", Unsure)
+    for name in ("hidden_by_self", "hidden_by_cloud"):
+        monkeypatch.setattr(occlusion, name, lambda *_: np.zeros(21, dtype=bool))
+    (asked,) = scoring.questions(made_dataset.made(tmp_path), "test", "noise", 2, 0, lambda: None)
+    np.testing.assert_array_equal(asked.hidden, np.tile(np.arange(21) == 16, (2, 1)))
