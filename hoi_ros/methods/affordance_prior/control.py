@@ -23,7 +23,7 @@ from hoi_ros.methods.affordance_prior.refiner import heard
 from hoi_ros.methods.affordance_prior.refinery import PriorRefinery, Settings
 from hoi_ros.types import Array, HandBatch
 
-FREELY = Settings(diffused=999, steps=10, samples=1)
+FREELY = Settings(diffused=999, steps=10, samples=1, weight=3.0)  # the weight chosen on val
 HELD = (
     "A bottle is clasped around its {} body.",
     "A {} can is clasped.",
