@@ -160,6 +160,7 @@ class Figures:
             "seen_before_mm": _mean(self.before[seen]),
             "seen_after_mm": _mean(self.after[seen]),
             "seen_moved_mm": _mean(self.moved[seen]),
+            "kept_moved_mm": _mean(self.moved[~self.said & fingers]),  # of what the labels call seen
             "covered": _mean(self.within[self.said & fingers]),
             "hidden_covered": _mean(self.within[lost]),
             "ms": _mean(self.ms),

@@ -116,6 +116,7 @@ def test_a_table_by_hand() -> None:
     assert found["hidden_after_mm"] == pytest.approx((5 * 4 + 15 * 16) / 20)
     assert found["falls_by"] == pytest.approx(1.0 - 13.0 / 17.5)
     assert found["seen_moved_mm"] == pytest.approx((15 * 0.2 + 10 * 0.8) / 25)
+    assert found["kept_moved_mm"] == pytest.approx((15 * 0.2 + 13 * 0.8 + 14 * 9.0) / 42)
     assert found["hidden_covered"] == pytest.approx(2 / 20)
     assert found["covered"] == pytest.approx(1 / 3)
     assert found["ms"] == pytest.approx(30.0)
