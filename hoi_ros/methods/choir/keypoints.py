@@ -1,8 +1,8 @@
 """The keypoint baseline: a diffusion over joints and anchors instead of a field (choir B.3).
 
 As in the paper, residual layers stand in for the U-Net, there are no contacts, and an object is a list of points, 4096
-of them. Two things are as in JointDiffusion, so that only the representation differs: the frame, and that the network
-predicts what is clean.
+of them. The frame, what is predicted (what is clean) and the loss are as in JointDiffusion, so that the representation
+differs, and that it is not trained on hands which it has refined.
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ class KeypointRefinery:
 
     @torch.inference_mode()
     def refine(self, hands: HandBatch, surface: CloudSurface, _level: float, seed: int) -> HandBatch:
-        """Hands (N,) near an object, in its frame; the mean of what may be, in one step."""
+        """Hands (N,) near an object, in its frame; the likeliest of what may be, in one step."""
         anchors = posed_anchors(self._model, self._anchors, hands)
         joints = self._model.joints(hands.global_orient, hands.hand_pose, hands.betas, hands.transl)
         place, rng = place_of(hands, anchors), np.random.default_rng(seed)
