@@ -32,7 +32,7 @@ class Parameters:
         "How hands are corrected: where they are near an object (choir), what of them is hidden, or both in turn.",
         among=("none", "choir", "affordance_prior", "affordance_prior+choir"),
     )
-    refiner_reach: float = _p(0.05, "How far off estimated hands may be, m: farther ones stay.", least=0.001, most=0.3)
+    refiner_reach: float = _p(0.025, "How far off estimated hands may be, m: farther ones stay.", least=0.001, most=0.3)
     synthesizer: str = _p(
         "affordgrasp",
         "How a sentence and a cloud become grasps: affordgrasp does what it asks, choir heeds only what it forbids.",

@@ -78,8 +78,8 @@ class ChoirRefiner:
         return found
 
     def _too_far(self, hand: HandPose, change: float) -> HandPose:
-        most = f"refiner_reach is {100 * self.reach:.0f} cm"
-        return unchanged([hand], f"{NAME} would move it by {100 * change:.0f} cm, {most}")[0]
+        most = f"refiner_reach is {1e3 * self.reach:.0f} mm"
+        return unchanged([hand], f"{NAME} would move it by {1e3 * change:.0f} mm, {most}")[0]
 
     def reset(self) -> None:
         """Forget the cloud."""

@@ -29,7 +29,7 @@ class Settings:
 
     steps: int = 1  # of DDIM
     samples: int = 1  # whose mean is taken
-    passes: Sequence[float] = (1.0, 0.7, 0.5)  # of the whole, and the share of the noise that is left before each
+    passes: Sequence[float] = (1.0, 0.5)  # of the whole, and the share of the noise that is left before each
     near: float = 0.5  # level of noise to which one pass does
     beliefs: Beliefs = field(default_factory=Beliefs)
     contacts: ContactBeliefs | None = field(default_factory=ContactBeliefs)  # None: no second stage

@@ -24,7 +24,8 @@ def sample(
 ) -> tuple[Tensor, Tensor]:
     """``count`` fields (B * count, 4096), m, and contacts (B * count, 288), m, for each of B conditions.
 
-    In one step it is the likeliest of what may be, or its mean, as it was trained; in more, one of them. The same seed gives the same ones.
+    In one step it is the likeliest of what may be, or its mean, as it was trained; in more, one of them. The same seed
+    gives the same ones.
     """
     known = network.known(obj, noisy, given, level).repeat(count)
     noise = np.random.default_rng(seed).standard_normal((len(obj) * count, CELLS + CONTACTS), dtype=np.float32)

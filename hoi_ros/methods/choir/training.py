@@ -23,7 +23,7 @@ from hoi_ros.types import HandBatch
 RECIPE = Recipe(steps=7_000, rate=1e-3)
 CONTEXTS = 40  # of a batch
 LAST = 0.75  # share of these whose step of noise is the last one, where a hand is refined from in one step
-AGAIN = 0.25  # share of the batches whose hands the network has refined once or twice, as in later passes
+AGAIN = 0.25  # share of the batches whose hands the network has refined before, as in later passes
 CONTACT_WEIGHT = 0.1  # in units of their deviation, contacts would outweigh the field at the code's 0.5
 TINY = 1e-6  # beside squared errors: a square root has no slope at 0
 SMALLEST = 0.2  # level of noise below which no hand counts for more

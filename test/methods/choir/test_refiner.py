@@ -250,7 +250,7 @@ def test_a_hand_that_would_be_moved_too_far_stays(can: ObjectCloud, monkeypatch:
     assert moved.refinement == "choir"
     np.testing.assert_allclose(moved.keypoints, hand.keypoints + np.array([0.0, 0.0, 0.08]), atol=1e-6)
     stayed = made_refiner(0.07, [], monkeypatch).refine(hand, can)
-    assert stayed.refinement == "unchanged: choir would move it by 8 cm, refiner_reach is 7 cm"
+    assert stayed.refinement == "unchanged: choir would move it by 80 mm, refiner_reach is 70 mm"
     assert stayed.change == 0.0
     assert np.array_equal(stayed.keypoints, hand.keypoints)
 
