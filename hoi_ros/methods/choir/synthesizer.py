@@ -23,6 +23,7 @@ from hoi_ros.methods.choir.joint_diffusion import JointDiffusion
 from hoi_ros.methods.choir.refinery import Refined, Refinery, Settings
 from hoi_ros.methods.optimisation.cloud_fields import CloudSurface, surface_of
 from hoi_ros.metrics.contact import TOUCHING
+from hoi_ros.metrics.solids import Solid
 from hoi_ros.scene.clouds import Cloud, prepare
 from hoi_ros.scene.completion import completed
 from hoi_ros.types import Array, Grasp, HandBatch, HandPose, ObjectCloud
@@ -93,13 +94,16 @@ class ChoirSynthesizer:
     def felt(self, hands: HandBatch, surface: CloudSurface) -> tuple[Array, dict[str, Array]]:
         """A score (N,), 0..1, and what hands feel of the surface (N,) by name: depth in m, fingers that touch, balance.
 
+        Depth is that of skin in the object or of the object's points in the hand, which alone tells of thin walls.
         The thumb counts twice; hands that touch with fewer than ``LEAST`` fingers score nothing, nor do those that push
         from one side alone. Balance is 1 where the directions that fingers and palm push in cancel out, 0 where all are
         one.
         """
         vertices = torch.from_numpy(self._refinery.fitter.vertices(hands).astype(np.float32))
         distance, normal = (values.double().numpy() for values in surface.lookup(vertices))
-        depth = (-distance).max(axis=1).clip(min=0.0)
+        points, faces = surface.points.double().numpy(), self._refinery.model.closed_faces
+        pierced = [Solid(hand, faces).depths(points).max() for hand in vertices.double().numpy()]
+        depth = np.maximum((-distance).max(axis=1).clip(min=0.0), pierced)
         finger = self._anchors.vertex_regions // 3  # 0 is the thumb, 5 the palm
         near = (distance < TOUCHING)[:, None] & (finger == np.arange(6)[:, None])  # (N, 6, 778)
         touch, push = near.any(axis=2), near.astype(float) @ normal

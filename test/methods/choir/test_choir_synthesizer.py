@@ -123,6 +123,21 @@ def test_a_hand_that_pushes_from_one_side_alone_holds_nothing(holding: HandBatch
     assert (synthesizer().felt(holding, cloud())[1]["balance"] > 0.25).all()
 
 
+def test_a_hand_through_a_thin_wall_lies_deep() -> None:
+    """No skin is more than a millimetre deep in a wall of two millimetres, but the wall lies half a finger deep."""
+    flat = HandBatch(*(np.zeros((1, size)) for size in (3, 45, 10, 3)))
+    joints = MODEL.joints(*vars(flat).values())[0]
+    along = (joints[12] - joints[9]) / np.linalg.norm(joints[12] - joints[9])
+    aside = np.linalg.svd(along[None])[2][1:]
+    side = np.arange(-0.08, 0.081, 0.003)
+    sheet = joints[10] + np.stack(np.meshgrid(side, side), -1).reshape(-1, 2) @ aside
+    wall = np.concatenate([sheet + 0.001 * along, sheet - 0.001 * along])
+    normals = np.repeat([along, -along], len(sheet), axis=0)
+    score, felt = synthesizer().felt(flat, surface_of(wall, normals))
+    assert 0.004 < felt["depth"][0] < 0.012
+    assert score[0] < 0.1
+
+
 def test_the_best_come_first_and_what_does_not_touch_is_left_out(
     holding: HandBatch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
