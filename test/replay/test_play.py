@@ -125,7 +125,11 @@ def test_a_hand_model_that_is_none_is_refused_by_the_nodes(short_bag: Path, tmp_
 def test_an_interrupted_play_leaves_no_process(short_bag: Path, tmp_path: Path):
     command = [sys.executable, "-m", "hoi_ros.cli", "play", str(short_bag), "--out", str(tmp_path)]
     command += ["--mode", "realtime", "--loop", "0", "--duration", "100"]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as playing:
+
+    def heed() -> None:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # a script's background job ignores it, and so would its children
+
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, preexec_fn=heed) as playing:
         deadline = time.monotonic() + 60
         while "active" not in _text(tmp_path / "nodes.log") and time.monotonic() < deadline:
             time.sleep(0.1)
